@@ -1,0 +1,43 @@
+//! What an elaborated design shows to the outside: its ports and its clock domains.
+//!
+//! Both simulators, the exporter and the wrappers for other languages read this and nothing else of a design.
+
+/// Which way a port carries its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Input,
+    Output,
+}
+
+/// One port of a module. Clocks and resets are not ports; see [`ClockDomain`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: String,
+    /// In bits, at least 1.
+    pub width: u32,
+    pub direction: Direction,
+    /// The documentation of the field or `let` that declared the port; may be empty.
+    pub doc: String,
+}
+
+/// A clock and the synchronous reset that belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockDomain {
+    /// Name of the clock's port, `None` where nothing is clocked by it.
+    pub clock: Option<String>,
+    /// Name of the reset's port, `None` where nothing is reset in this domain.
+    pub reset: Option<String>,
+}
+
+/// Ports and clock domains of a top module. The position of a port in `ports` is its [`PortIndex`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Name of the emitted module.
+    pub name: String,
+    pub ports: Vec<Port>,
+    /// Domain 0 is the default one, with ports `clk` and `rst`.
+    pub domains: Vec<ClockDomain>,
+}
+
+/// Position of a port in [`Interface::ports`].
+pub type PortIndex = usize;

@@ -1,0 +1,3 @@
+//! A hardware description language in Rust.
+pub mod interface;
+pub mod simulator;
