@@ -92,6 +92,9 @@ pub struct Signal {
     pub flipped: bool,
     /// For a signal of an enumerated type.
     pub enumeration: Option<EnumId>,
+    /// Exists for checks only: the emitter prints it, and all assignments to it, under `` `ifdef FORMAL `` together
+    /// with the checks. Nothing but checks and other ghosts reads it.
+    pub ghost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +139,7 @@ pub struct Expr {
     pub doc: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     Literal(Value),
     /// A variant of an enumeration: the variant's position in [`EnumType::variants`].
@@ -174,7 +177,7 @@ pub enum Op {
     Cross(ExprId),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {
     And,
     Or,
@@ -183,7 +186,7 @@ pub enum Binary {
     Subtract,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compare {
     Equal,
     NotEqual,
@@ -193,7 +196,7 @@ pub enum Compare {
     SignedLessOrEqual,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shift {
     Left,
     Right,
