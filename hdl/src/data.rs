@@ -1,0 +1,364 @@
+//! [`Data`]: everything that is made of signals, from one bit to a bundle of arrays of bundles.
+
+use crate::{
+    context::with,
+    interface::Direction,
+    ir::*,
+    names::join,
+    statements::{assign, assign_at},
+    types::*,
+    value::Value,
+};
+use std::panic::Location;
+
+/// Where a leaf stands in a bundle: its path, as fields joined by `_`, and the documentation of the innermost field
+/// that has one.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub path: String,
+    pub doc: String,
+}
+
+impl Place {
+    /// A field below this place.
+    pub fn field(&self, name: &str, doc: &str) -> Place {
+        let doc = if doc.is_empty() { &self.doc } else { doc };
+        Place { path: join(&self.path, name), doc: doc.to_string() }
+    }
+}
+
+/// One signal's worth of a bundle.
+#[derive(Clone, Copy)]
+pub struct Leaf {
+    pub bits: Bits,
+    /// For a leaf of an enumerated type.
+    pub enumeration: Option<fn() -> EnumType>,
+}
+
+/// Anything made of signals. `#[derive(Bundle)]` implements it for structs; like a leaf, a bundle is both a type and a
+/// value of that type.
+pub trait Data: Clone + 'static {
+    /// Visits the leaves in order of declaration, and makes a value of the same shape from what `visit` returns.
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self;
+
+    /// The leaves in order of declaration.
+    fn leaves(&self) -> Vec<(Place, Bits)> {
+        let mut leaves = vec![];
+        self.map(&Place::default(), &mut |place, leaf| {
+            leaves.push((place.clone(), leaf.bits));
+            leaf.bits
+        });
+        leaves
+    }
+
+    /// All bits of it.
+    fn size(&self) -> usize {
+        self.leaves().iter().map(|(_, bits)| bits.width()).sum()
+    }
+
+    /// All leaves in one vector, the first most significant.
+    #[track_caller]
+    fn pack(&self) -> Bits {
+        cat(self.leaves().into_iter().map(|(_, bits)| bits))
+    }
+
+    /// The value of this type that [`Data::pack`] made a vector of. An error if the widths differ.
+    #[track_caller]
+    fn unpack(&self, vector: impl Into<Bits>) -> Self
+    where
+        Self: Sized,
+    {
+        unpack_at(self, vector.into(), Location::caller())
+    }
+
+    /// Drives every leaf from the leaf of `value` at its place, whatever their directions.
+    #[track_caller]
+    fn set(&self, value: Self)
+    where
+        Self: Sized,
+    {
+        let loc = Location::caller();
+        zip("set", self, &value, loc, &mut |target, value| {
+            assign(target, value, loc);
+            target
+        });
+    }
+
+    /// Drives the leaves that run with the bundle from `source`, and those of `source` that run against it (as `ready`
+    /// of a stream) from this one.
+    #[track_caller]
+    fn connect(&self, source: &Self)
+    where
+        Self: Sized,
+    {
+        let loc = Location::caller();
+        zip("connect", self, source, loc, &mut |sink, source| {
+            let flipped = with(|context| {
+                let module = context.module();
+                match (sink.owner, module.exprs.get(sink.id as usize).map(|expr| &expr.op)) {
+                    (Owner::Module(_), Some(Op::Signal(signal))) => module.signal(*signal).flipped,
+                    _ => false,
+                }
+            });
+            if flipped {
+                assign(source, sink, loc)
+            } else {
+                assign(sink, source, loc)
+            }
+            sink
+        });
+    }
+
+    /// Whether all leaves are equal.
+    #[track_caller]
+    fn same(&self, other: &Self) -> Bool
+    where
+        Self: Sized,
+    {
+        self.pack().eq(other.pack())
+    }
+
+    /// This type, or this value's type, with all bits 0 as a value.
+    #[track_caller]
+    fn zero(&self) -> Self
+    where
+        Self: Sized,
+    {
+        let loc = Location::caller();
+        self.map(&Place::default(), &mut |_, leaf| {
+            with(|context| context.literal(Value::zero(leaf.bits.width), loc))
+        })
+    }
+
+    /// This type as an input: leaves that are flipped become outputs.
+    fn input(&self) -> Self
+    where
+        Self: Sized,
+    {
+        directed(self, Direction::Input)
+    }
+
+    /// This type as an output: leaves that are flipped become inputs.
+    fn output(&self) -> Self
+    where
+        Self: Sized,
+    {
+        directed(self, Direction::Output)
+    }
+
+    /// This type with all directions turned round.
+    fn flip(&self) -> Self
+    where
+        Self: Sized,
+    {
+        self.map(&Place::default(), &mut |_, leaf| {
+            let mut bits = leaf.bits;
+            if let Owner::Type(orientation) = &mut bits.owner {
+                orientation.flipped = !orientation.flipped;
+                orientation.direction = orientation.direction.map(opposite);
+            }
+            bits
+        })
+    }
+
+    /// Names the leaves of a value that have no name yet, under `name`.
+    fn name(&self, name: &str)
+    where
+        Self: Sized,
+    {
+        crate::naming::name_value(self, name, "");
+    }
+}
+
+/// A type that takes no parameter.
+pub trait Typed: Data {
+    fn ty() -> Self;
+}
+
+fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Input => Direction::Output,
+        Direction::Output => Direction::Input,
+    }
+}
+
+fn directed<T: Data>(ty: &T, direction: Direction) -> T {
+    ty.map(&Place::default(), &mut |_, leaf| {
+        let mut bits = leaf.bits;
+        if let Owner::Type(orientation) = &mut bits.owner {
+            orientation.direction = Some(if orientation.flipped { opposite(direction) } else { direction });
+        }
+        bits
+    })
+}
+
+pub(crate) fn unpack_at<T: Data>(ty: &T, vector: Bits, loc: Loc) -> T {
+    let size = ty.size();
+    if size != vector.width() {
+        with(|context| {
+            let message =
+                format!("unpack: the type has {size} bits, but it is given {}", context.describe(vector));
+            context.report(loc, message);
+        });
+        return ty.map(&Place::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
+    }
+    let mut low = vector.width;
+    ty.map(&Place::default(), &mut |_, leaf| {
+        low -= leaf.bits.width;
+        let op = Op::Slice(vector.expr_id(), low);
+        with(|context| context.checked(op, leaf.bits.width, &[vector], loc))
+    })
+}
+
+/// Combines the leaves of `a` and `b` pairwise. Reports different shapes and widths.
+pub(crate) fn zip<T: Data>(
+    what: &str,
+    a: &T,
+    b: &T,
+    loc: Loc,
+    combine: &mut dyn FnMut(Bits, Bits) -> Bits,
+) -> T {
+    let others = b.leaves();
+    let mut next = others.iter();
+    let mut count = 0;
+    let result = a.map(&Place::default(), &mut |_, leaf| {
+        count += 1;
+        let Some((_, other)) = next.next() else { return Bits::poison(leaf.bits.width) };
+        match with(|context| context.same_width(what, leaf.bits, *other, loc)) {
+            true => combine(leaf.bits, *other),
+            false => Bits::poison(leaf.bits.width),
+        }
+    });
+    if count != others.len() {
+        let message = format!("{what}: one side has {count} signals, the other {}", others.len());
+        with(|context| context.report(loc, message));
+    }
+    result
+}
+
+/// `options[index]`, chosen by the hardware. The index has `clog2(options.len())` bits; one beyond the last chooses
+/// the last.
+#[track_caller]
+pub fn select<T: Data>(options: &[T], index: impl Into<Bits>) -> T {
+    let (loc, index) = (Location::caller(), index.into());
+    require(!options.is_empty(), || "select among nothing".into());
+    let wanted = clog2(options.len());
+    with(|context| {
+        if context.usable(index, loc) && index.width() != wanted {
+            let message = format!(
+                "select among {}: the index must have {wanted} bits, not {}",
+                options.len(),
+                index.width
+            );
+            context.report(loc, message);
+        }
+    });
+    if options.len() == 1 || index.width() != wanted {
+        return options[0].clone();
+    }
+    let columns: Vec<Vec<(Place, Bits)>> = options.iter().map(Data::leaves).collect();
+    let mut row = 0;
+    options[0].map(&Place::default(), &mut |_, leaf| {
+        let choices: Vec<Bits> = columns.iter().filter_map(|leaves| Some(leaves.get(row)?.1)).collect();
+        row += 1;
+        with(|context| {
+            let mut fine = choices.len() == options.len();
+            for &choice in &choices {
+                fine &= context.same_width("select", leaf.bits, choice, loc);
+            }
+            if !fine || !context.usable(index, loc) {
+                return Bits::poison(leaf.bits.width);
+            }
+            let ids = choices.iter().map(|choice| choice.expr_id()).collect();
+            context.expr(Op::Select(index.expr_id(), ids), leaf.bits.width, loc)
+        })
+    })
+}
+
+/// Sets `targets[index]`, chosen by the hardware; the others keep what they have, as they all do when the index is
+/// beyond the last. The index has `clog2(targets.len())` bits.
+#[track_caller]
+pub fn set_at<T: Data>(targets: &[T], index: impl Into<Bits>, value: T) {
+    let (loc, index) = (Location::caller(), index.into());
+    let wanted = clog2(targets.len());
+    let fine = with(|context| {
+        if context.usable(index, loc) && index.width() != wanted {
+            let message = format!(
+                "set_at one of {}: the index must have {wanted} bits, not {}",
+                targets.len(),
+                index.width
+            );
+            context.report(loc, message);
+        }
+        index.width() == wanted
+    });
+    if fine {
+        assign_at(targets, index, value, loc);
+    }
+}
+
+impl Data for Bits {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        visit(at, Leaf { bits: *self, enumeration: None })
+    }
+}
+
+impl Data for Bool {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        Bool(self.0.map(at, visit))
+    }
+}
+
+impl Typed for Bool {
+    fn ty() -> Self {
+        flag()
+    }
+}
+
+impl Data for Signed {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        Signed(self.0.map(at, visit))
+    }
+}
+
+impl<const N: usize> Data for U<N> {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        U(self.0.map(at, visit))
+    }
+}
+
+impl<const N: usize> Typed for U<N> {
+    fn ty() -> Self {
+        U::ty()
+    }
+}
+
+impl<T: HwEnum> Data for Enum<T> {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        Enum::from_bits(visit(at, Leaf { bits: self.bits(), enumeration: Some(enum_type::<T>) }))
+    }
+}
+
+impl<T: HwEnum> Typed for Enum<T> {
+    fn ty() -> Self {
+        Enum::ty()
+    }
+}
+
+impl<T: Data, const N: usize> Data for [T; N] {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        std::array::from_fn(|i| self[i].map(&at.field(&i.to_string(), ""), visit))
+    }
+}
+
+impl<T: Typed, const N: usize> Typed for [T; N] {
+    fn ty() -> Self {
+        std::array::from_fn(|_| T::ty())
+    }
+}
+
+impl<T: Data> Data for Vec<T> {
+    fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self {
+        self.iter().enumerate().map(|(i, item)| item.map(&at.field(&i.to_string(), ""), visit)).collect()
+    }
+}

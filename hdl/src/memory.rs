@@ -1,0 +1,261 @@
+//! Memories: block RAM and distributed RAM in the form that synthesis tools infer.
+
+use crate::{
+    context::with, data::Data, data::unpack_at, ir, ir::*, signals::*, statements::*, types::*, value::Value,
+};
+use std::{cell::RefCell, panic::Location, rc::Rc};
+
+/// What a synchronous read returns of a word that is written at the same clock edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collision {
+    /// The old word. Devices without such a mode pay with a bypass of hundreds of cells.
+    ReadOld,
+    /// The new word, by a bypass beside the memory. Such a memory has one write and one domain.
+    ReadNew,
+    /// Anything: the design does not look. Costs nothing.
+    Undefined,
+}
+
+/// A memory of words of type `T`.
+#[derive(Clone)]
+pub struct Mem<T> {
+    id: MemoryId,
+    module: ModuleId,
+    ty: T,
+    depth: usize,
+    bypass: Option<Rc<Bypass<T>>>,
+}
+
+/// The last write of a `ReadNew` memory.
+struct Bypass<T> {
+    written: Bool,
+    address: Bits,
+    data: T,
+    used: RefCell<bool>,
+}
+
+/// How a memory is made; see [`mem`].
+pub struct MemBuilder<T> {
+    ty: T,
+    depth: usize,
+    collision: Collision,
+    initial: Option<Vec<Value>>,
+    crossing: bool,
+}
+
+/// A memory of `depth` words of type `ty`; `depth` is a power of two of at least 2.
+pub fn mem<T: Data>(ty: T, depth: usize, collision: Collision) -> Mem<T>
+where
+    T: Data,
+{
+    mem_with(ty, depth, collision).build()
+}
+
+/// As [`mem`], with more to say about it.
+pub fn mem_with<T: Data>(ty: T, depth: usize, collision: Collision) -> MemBuilder<T> {
+    MemBuilder { ty, depth, collision, initial: None, crossing: false }
+}
+
+impl<T: Data> MemBuilder<T> {
+    /// Contents from power-up on (reset does not restore them), one value of `T::size` bits a word.
+    pub fn initial(mut self, words: impl IntoIterator<Item = Value>) -> Self {
+        self.initial = Some(words.into_iter().collect());
+        self
+    }
+
+    /// Written in one clock domain and read in another: for the inside of an asynchronous FIFO.
+    pub fn crossing(mut self) -> Self {
+        self.crossing = true;
+        self
+    }
+
+    #[track_caller]
+    pub fn build(self) -> Mem<T> {
+        let loc = Location::caller();
+        let MemBuilder { ty, depth, collision, initial, crossing } = self;
+        require(depth.is_power_of_two() && depth >= 2, || {
+            format!("a memory of {depth} words: the depth must be a power of two of at least 2")
+        });
+        let width = ty.size() as u32;
+        if let Some(words) = &initial {
+            require(words.len() == depth && words.iter().all(|word| word.width() == width), || {
+                format!("initial contents: {depth} words of {width} bits are needed")
+            });
+        }
+        let (id, module) = with(|context| {
+            context.forbid_in_cases("a memory", loc);
+            let (name, doc) = context.hint("memory");
+            let frame = context.frame();
+            let name = crate::names::unique(&mut frame.taken, &name, "");
+            let collision = match collision {
+                Collision::ReadOld => ir::Collision::ReadOld,
+                Collision::ReadNew | Collision::Undefined => ir::Collision::Undefined,
+            };
+            frame.module.memories.push(Memory { name, doc, loc, width, depth, initial, collision, crossing });
+            (MemoryId(frame.module.memories.len() as u32 - 1), frame.id)
+        });
+        let bypass = (collision == Collision::ReadNew).then(|| {
+            let named = |name: &str| crate::naming::scope(name, "");
+            let written = {
+                let _scope = named("written");
+                wire(flag())
+            };
+            written.set(false);
+            let address = {
+                let _scope = named("write_address");
+                wire(bits(clog2(depth)))
+            };
+            let data = {
+                let _scope = named("write_data");
+                wire(ty.clone())
+            };
+            Rc::new(Bypass { written, address, data, used: RefCell::new(false) })
+        });
+        Mem { id, module, ty, depth, bypass }
+    }
+}
+
+impl<T: Data> Mem<T> {
+    /// Number of words.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Whether `address` can address this memory here.
+    fn check(&self, address: Bits, loc: Loc) -> bool {
+        with(|context| {
+            if !context.usable(address, loc) {
+                return false;
+            }
+            if context.frame().id != self.module {
+                context.report(loc, "a memory is used outside of the module that made it");
+                return false;
+            }
+            if address.width() != clog2(self.depth) {
+                let message = format!(
+                    "an address of this memory must have {} bits: {} has not",
+                    clog2(self.depth),
+                    context.describe(address)
+                );
+                context.report(loc, message);
+                return false;
+            }
+            true
+        })
+    }
+
+    /// Writes a word at the end of this cycle, under the conditions around this call.
+    #[track_caller]
+    pub fn write(&self, address: impl Into<Bits>, value: T) {
+        self.write_at(address.into(), value, None, Location::caller());
+    }
+
+    /// Writes those lanes of a word whose bit in `lanes` is 1. The word is cut in as many lanes of equal width as
+    /// `lanes` has bits, bit 0 for the lowest.
+    #[track_caller]
+    pub fn write_lanes(&self, address: impl Into<Bits>, value: T, lanes: impl Into<Bits>) {
+        self.write_at(address.into(), value, Some(lanes.into()), Location::caller());
+    }
+
+    fn write_at(&self, address: Bits, value: T, lanes: Option<Bits>, loc: Loc) {
+        let data = value.pack();
+        if !self.check(address, loc) {
+            return;
+        }
+        with(|context| {
+            let size = self.ty.size();
+            if context.usable(data, loc) && data.width() != size {
+                let message =
+                    format!("a word of this memory has {size} bits: {} has not", context.describe(data));
+                return context.report(loc, message);
+            }
+            if let Some(lanes) = lanes
+                && context.usable(lanes, loc)
+                && !size.is_multiple_of(lanes.width())
+            {
+                return context
+                    .report(loc, format!("{size} bits are not {} lanes of equal width", lanes.width));
+            }
+            let (memory, domain) = (self.id, context.frame().domain);
+            let (address, data) = (address.expr_id(), data.expr_id());
+            let lanes = lanes.map(Bits::expr_id);
+            context.push(Stmt::MemoryWrite { memory, domain, address, data, lanes, loc });
+        });
+        if let Some(bypass) = &self.bypass {
+            if bypass.used.replace(true) || lanes.is_some() {
+                let message = "a memory that reads the new word has one write, of whole words";
+                return with(|context| context.report(loc, message));
+            }
+            assign(bypass.written.0, true.to_bool().0, loc);
+            at_module_level(|| {
+                assign(bypass.address, address, loc);
+                bypass.data.set(value);
+            });
+        }
+    }
+
+    /// Reads synchronously, under the conditions around this call: the word is there in the next cycle, and stays
+    /// until the next read.
+    #[track_caller]
+    pub fn read(&self, address: impl Into<Bits>) -> T {
+        let (loc, address) = (Location::caller(), address.into());
+        if !self.check(address, loc) {
+            return self.ty.map(&Default::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
+        }
+        let word = with(|context| {
+            context.forbid_in_cases("a read port", loc);
+            let (memory, domain) = (self.id, context.frame().domain);
+            let stored = &context.module().memories[memory.index()];
+            let (name, width) = (format!("{}_data", stored.name), stored.width);
+            let ghost = context.frame().ghost;
+            let kind = SignalKind::MemoryRead { memory, domain };
+            let doc = String::new();
+            let signal = Signal { name, doc, loc, width, kind, flipped: false, enumeration: None, ghost };
+            let word = context.signal(signal);
+            let target = SignalId(context.module().signals.len() as u32 - 1);
+            context.push(Stmt::MemoryRead { memory, address: address.expr_id(), target, loc });
+            word
+        });
+        let word = unpack_at(&self.ty, word, loc);
+        let Some(bypass) = &self.bypass else { return word };
+        let forward = {
+            let _scope = crate::naming::scope("forward", "");
+            reg(flag())
+        };
+        let forwarded = {
+            let _scope = crate::naming::scope("forwarded", "");
+            reg_without_reset(self.ty.clone())
+        };
+        forward.set(bypass.written & bypass.address.eq(address));
+        forwarded.set(bypass.data.clone());
+        forward.mux(forwarded, word)
+    }
+
+    /// As [`Mem::read`], where `enable` is true.
+    #[track_caller]
+    pub fn read_if(&self, enable: Bool, address: impl Into<Bits>) -> T {
+        let (mut word, address) = (None, address.into());
+        // The location of this call, not of the closure.
+        let loc_read = |this: &Self| this.read(address);
+        when(enable, || word = Some(loc_read(self)));
+        word.expect("the body of when() runs once")
+    }
+
+    /// The word at `address` in this very cycle: distributed RAM.
+    #[track_caller]
+    pub fn peek(&self, address: impl Into<Bits>) -> T {
+        let (loc, address) = (Location::caller(), address.into());
+        if !self.check(address, loc) {
+            return self.ty.map(&Default::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
+        }
+        let width = self.ty.size() as u32;
+        let word = with(|context| context.expr(Op::MemoryPeek(self.id, address.expr_id()), width, loc));
+        unpack_at(&self.ty, word, loc)
+    }
+}
+
+/// Runs `body` outside of all conditions.
+fn at_module_level(body: impl FnOnce()) {
+    let stmts = block(body);
+    with(|context| context.frame().blocks[0].extend(stmts));
+}

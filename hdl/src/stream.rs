@@ -1,0 +1,60 @@
+//! The two handshakes that all of Hematite uses.
+
+use crate::{Bool, Bundle, Data, assert, assume, delay, verification, when};
+
+/// A producer's valid/ready port. A beat moves on each clock edge at which both are 1. `valid` never waits for `ready`,
+/// and once it is 1 it and the payload stay until the beat has moved.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(payload: T)]
+pub struct Stream<T> {
+    /// There is a beat.
+    pub valid: Bool,
+    /// The consumer takes the beat.
+    #[flip]
+    pub ready: Bool,
+    #[ty(payload)]
+    pub payload: T,
+}
+
+impl<T: Data> Stream<T> {
+    /// A beat moves at the end of this cycle.
+    #[track_caller]
+    pub fn fire(&self) -> Bool {
+        self.valid & self.ready
+    }
+
+    /// The same handshake with another payload.
+    pub fn map<U: Data>(&self, f: impl FnOnce(&T) -> U) -> Stream<U> {
+        Stream { valid: self.valid, ready: self.ready, payload: f(&self.payload) }
+    }
+
+    /// Asserts the contract of a stream that this module produces: once valid, a beat stays as it is until it moves.
+    #[track_caller]
+    pub fn assert_stable(&self) {
+        self.stability(|holds| assert(holds, "a beat stays until it moves"));
+    }
+
+    /// As [`Stream::assert_stable`], of a stream that comes from outside.
+    #[track_caller]
+    pub fn assume_stable(&self) {
+        self.stability(|holds| assume(holds, "a beat stays until it moves"));
+    }
+
+    #[track_caller]
+    fn stability(&self, check: impl FnOnce(Bool)) {
+        verification(|| {
+            let stalled = delay(self.valid & !self.ready);
+            let payload = delay(self.payload.pack());
+            when(stalled, || check(self.valid & self.payload.pack().eq(payload)));
+        });
+    }
+}
+
+/// A value that is there in some cycles and cannot be held back.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(payload: T)]
+pub struct Valid<T> {
+    pub valid: Bool,
+    #[ty(payload)]
+    pub payload: T,
+}
