@@ -1,0 +1,37 @@
+# The two commands are `make demo` and `make test`; each sets up what it needs. The work is done in tools/.
+.PHONY: help demo test setup lint docs fuzz soak bench synth clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: ## play the shipped capture through the design in Verilator and print the result
+	@tools/demo.sh
+
+test: ## every check: format, clippy, tests, export, linters, documentation
+	@tools/test.sh
+
+setup: ## install what the other targets need: Debian packages, Python tools in .venv
+	@tools/setup.sh test
+
+lint: setup ## export the three configurations and run every Verilog linter over them
+	@tools/lint.sh --release
+
+docs: setup ## check the documentation: rustdoc without warnings, no dead links
+	@tools/docs.sh
+
+fuzz: setup ## compare native, Verilator, Icarus and plain Rust on random hardware, at length
+	@tools/fuzz.sh
+
+soak: setup ## the long random runs of the bridge against its model
+	@tools/soak.sh
+
+bench: ## simulated cycles and frames per second, cycles per frame of each block
+	@tools/setup.sh simulate
+	@cargo run --quiet --release --locked --bin hematite -- bench
+
+synth: ## area and clock rate on ECP5 of the configuration CONFIG (default: small)
+	@tools/setup.sh python
+	@cargo run --quiet --release --locked --bin hematite -- synth --config $(or $(CONFIG),small)
+
+clean: ## remove everything that is made; .venv stays
+	@rm -rf target out docs/book
