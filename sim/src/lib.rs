@@ -1,1 +1,4 @@
-
+pub mod ethernet;
+pub mod pcap;
+pub mod scenario;
+pub mod veb;
