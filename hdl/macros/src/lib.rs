@@ -25,7 +25,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[ty(bits(8 * bytes))]` | field | the field's type, from the parameters and from earlier fields, by name; without it, `Typed::ty()` of the field's Rust type |
 /// | `#[input]`, `#[output]`, `#[flip]` | field | gives the field a direction, or turns it around |
 ///
-/// ```ignore
+/// ```
+/// use hdl::*;
+///
 /// /// One beat of a frame.
 /// #[derive(Clone, Bundle)]
 /// #[ty(bytes: usize)]
@@ -36,7 +38,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///     pub last: Bool,
 /// }
 ///
-/// let beat = reg(Beat::ty(8));
+/// let ty = Beat::ty(8);
+/// assert_eq!(ty.size(), 65);
 /// ```
 #[proc_macro_derive(Bundle, attributes(ty, input, output, flip))]
 pub fn derive_bundle(item: TokenStream) -> TokenStream {
@@ -48,6 +51,19 @@ pub fn derive_bundle(item: TokenStream) -> TokenStream {
 ///
 /// The encoding is the discriminant (`= 3` is honoured; it must not be negative); the `///` text of a variant is
 /// printed beside its constant. The enum must be `Copy`.
+///
+/// ```
+/// use hdl::*;
+///
+/// #[derive(Clone, Copy, HwEnum)]
+/// enum State {
+///     /// Waits for a frame.
+///     Idle,
+///     Copy,
+/// }
+///
+/// assert_eq!(Enum::<State>::ty().size(), 1);
+/// ```
 #[proc_macro_derive(HwEnum)]
 pub fn derive_hw_enum(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);
@@ -63,6 +79,33 @@ pub fn derive_hw_enum(item: TokenStream) -> TokenStream {
 ///   and references name nothing, nor do items inside the function, and arguments of macros are not looked into.
 ///
 /// The type of a `let` must be known from the lines up to it: where a later line decides it, write it down.
+///
+/// ```
+/// use hdl::*;
+///
+/// #[derive(Clone, Bundle)]
+/// #[ty(width: usize)]
+/// struct Counter {
+///     #[output]
+///     #[ty(bits(width))]
+///     count: Bits,
+/// }
+///
+/// /// Counts cycles, modulo 2^width.
+/// #[hdl]
+/// fn counter(width: usize) -> Counter {
+///     module("counter", Counter::ty(width), |io| {
+///         /// Cycles since reset.
+///         let cycles = reg(bits(width));
+///         cycles.set(cycles + 1);
+///         io.count.set(cycles);
+///     })
+/// }
+///
+/// let design = elaborate(|| counter(8)).unwrap().design;
+/// assert_eq!(design.top().doc, "Counts cycles, modulo 2^width.");
+/// assert_eq!(design.top().signals[1].name, "cycles");
+/// ```
 #[proc_macro_attribute]
 pub fn hdl(arguments: TokenStream, item: TokenStream) -> TokenStream {
     naming::expand(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()

@@ -1,7 +1,7 @@
 //! `#[hdl]`: names and documentation from `let`.
 //!
 //! `let name = init;` becomes
-//! ```ignore
+//! ```text
 //! let scope = ::hdl::scope("name", "doc");
 //! let name = init;
 //! ::core::mem::drop(scope);

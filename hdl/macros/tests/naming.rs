@@ -212,10 +212,14 @@ fn constant_contexts_and_items_are_left_alone() {
             unnamed.0
         }
         item();
-        let zeros = [0; const {
-            let one = SIZE + 1;
-            one - 1
+        let zeros = [0; {
+            let two = SIZE - 2;
+            two * 2
         }];
+        let five = const {
+            let one = 1;
+            SIZE + one
+        };
         let more: [u8; {
             let one = SIZE;
             one + 1
@@ -223,10 +227,13 @@ fn constant_contexts_and_items_are_left_alone() {
             let one = SIZE;
             one + 1
         }];
-        zeros.len() + more.len()
+        zeros.len() + more.len() + five
     }
-    assert_eq!(constants(), 9);
-    assert_eq!(told(constants), ["make w1", "open zeros", "close zeros", "open more", "close more"]);
+    assert_eq!(constants(), 14);
+    assert_eq!(
+        told(constants),
+        ["make w1", "open zeros", "close zeros", "open five", "close five", "open more", "close more"]
+    );
 }
 
 #[test]
@@ -260,9 +267,9 @@ fn types_and_temporaries_are_those_of_the_source() {
         let parsed = text.len().to_string().parse().unwrap();
         let total = slice.iter().map(|&byte| usize::from(byte)).sum();
         let list: Vec<_> = [one, two].into_iter().collect();
-        let empty = Option::<Wire>::None;
+        let empty = list.iter().find(|&&length| length > 99).map(|_| Wire(0));
         let unwrapped = empty.unwrap_or(Wire(1));
-        let done = (|n: usize, m: usize| n + m)(parsed, total);
+        let done = usize::wrapping_add(parsed, total);
         coerced.iter().map(|f| f(done)).sum::<usize>() + list.len() + unwrapped.0 as usize
     }
     assert_eq!(types(), 12 + 22 + 3);
