@@ -183,6 +183,14 @@ struct Scoped {
     vid: Bool,
     #[ty(Key { vid: U::ty(), mac: U::ty() })]
     other: Key,
+    nested: Nested,
+    #[ty(bits(nested.bits.width() + 1))]
+    wider: Bits,
+}
+
+#[derive(Clone, Bundle)]
+struct Nested {
+    bits: U<3>,
 }
 
 /// A constructor written by hand takes the place of the derived one.
@@ -212,7 +220,9 @@ fn constructors_take_their_parameters() {
             "parameter 5",
             "vid 1",
             "other_vid 12 The VLAN, as looked up.",
-            "other_mac 48"
+            "other_mac 48",
+            "nested_bits 3",
+            "wider 4"
         ]
     );
     assert_eq!(leaves(&Own::ty(9)), ["data 9"]);

@@ -217,7 +217,7 @@ fn constant_contexts_and_items_are_left_alone() {
             two * 2
         }];
         let five = const {
-            let one = 1;
+            let one = SIZE / 4;
             SIZE + one
         };
         let more: [u8; {
@@ -387,4 +387,22 @@ fn generic_values_are_named_where_the_bound_says_so() {
     }
     assert_eq!(told(|| unbounded(Wire(1))), [""; 0]);
     assert_eq!(told(|| bounded(Wire(1))), ["copy = w1"]);
+}
+
+/// Nothing of the language is imported here.
+mod bare {
+    #[hdl_macros::hdl]
+    pub fn number_and_wire() -> super::Wire {
+        let length = [0; 3].len();
+        let last = super::wire(length as u32);
+        last
+    }
+}
+
+#[test]
+fn the_expansion_needs_no_imports() {
+    assert_eq!(
+        told(bare::number_and_wire),
+        ["open length", "close length", "open last", "make w3", "close last", "last = w3"]
+    );
 }
