@@ -2,3 +2,4 @@ pub mod ethernet;
 pub mod pcap;
 pub mod scenario;
 pub mod veb;
+pub mod verilator;
