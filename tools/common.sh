@@ -4,6 +4,7 @@
 set -euo pipefail
 
 VENV=$PWD/.venv
+export PYTHONDONTWRITEBYTECODE=1
 # YoWASP compiles its tools once, for more than a minute; keep the result with the tools it belongs to.
 export YOWASP_CACHE_DIR=${YOWASP_CACHE_DIR:-$VENV/cache}
 

