@@ -1,6 +1,6 @@
 //! The two handshakes that all of Hematite uses.
 
-use crate::{Bool, Bundle, Data, assert, assume, delay, verification, when};
+use crate::{Bool, Bundle, Data, Typed, assert, assume, delay, verification, when};
 
 /// A producer's valid/ready port. A beat moves on each clock edge at which both are 1. `valid` never waits for `ready`,
 /// and once it is 1 it and the payload stay until the beat has moved.
@@ -57,4 +57,16 @@ pub struct Valid<T> {
     pub valid: Bool,
     #[ty(payload)]
     pub payload: T,
+}
+
+impl<T: Typed> Typed for Stream<T> {
+    fn ty() -> Self {
+        Stream::ty(T::ty())
+    }
+}
+
+impl<T: Typed> Typed for Valid<T> {
+    fn ty() -> Self {
+        Valid::ty(T::ty())
+    }
 }
