@@ -6,7 +6,7 @@ mod checks;
 
 use hdl::interface::{ClockDomain, Direction, Interface, Port};
 use hdl::simulator::Simulator;
-use sim::verilator::{Source, Verilated, VerilatorError, VerilatorOptions};
+use sim::verilator::{Source, Verilated, VerilatorError, VerilatorOptions, find_verilator};
 use std::fs;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ fn build(
     interface: &Interface,
     options: &VerilatorOptions,
 ) -> Result<Verilated, VerilatorError> {
-    Verilated::build(&Source { verilog, interface }, options)
+    Verilated::build_with(&find_verilator()?, &temporary("shared"), &Source { verilog, interface }, options)
 }
 
 fn model(verilog: &str, interface: &Interface, options: &VerilatorOptions) -> Verilated {
@@ -59,9 +59,13 @@ fn position(model: &Verilated, name: &str) -> usize {
     model.interface().ports.iter().position(|port| port.name == name).expect("a port of this name")
 }
 
+fn temporary(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verilator").join(name)
+}
+
 /// An empty folder for the files of one test.
 fn folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("verilator").join(name);
+    let folder = temporary(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).unwrap();
     }
