@@ -1,1 +1,3 @@
-
+pub mod catalogue;
+pub mod frame;
+pub mod prim;

@@ -1,0 +1,129 @@
+//! A first-in first-out buffer between two clocks.
+//!
+//! # Purpose
+//! Carries a stream of any payload type from one clock domain to another; the clocks need no relation.
+//!
+//! # Schematic
+//! ```text
+//!  enq_clk domain               |               deq_clk domain
+//!  enq --> RAM write port       |     RAM read port --> output register --> deq
+//!          write_at, gray ------+--> [D Q][D Q] --> waiting
+//!          ready <-- [Q D][Q D] <--- gray, read_at
+//! ```
+//!
+//! # Internals
+//! The pointers cross in Gray code, of which one bit changes at a time, through two flip-flops. A word is in the RAM
+//! long before its pointer arrives, so the RAM itself needs no synchronization. Up to [`DISTRIBUTED`](super::DISTRIBUTED)
+//! words are LUT-RAM, more are block RAM (with one more stage). `enq.ready` is a flip-flop.
+//!
+//! Reset both domains together: keep each reset asserted until both have seen at least one edge of their clock, and let
+//! no beat move until both are released. Resetting one side alone loses count of the beats.
+//!
+//! # Timing
+//! A beat every cycle of the slower clock, from a depth of 8 upwards (a depth of 4 is shorter than the round trip of the
+//! pointers). From `enq` to `deq.valid`: 1 cycle of `enq_clk`, then 3 to 4 of `deq_clk` (block RAM: 4 to 5).
+//! ```text
+//!               _   _   _   _   _
+//!  enq_clk    _/ \_/ \_/ \_/ \_/ \_
+//!  enq.valid  /A  \________________
+//!                _     _     _     _     _
+//!  deq_clk    __/ \___/ \___/ \___/ \___/ \__
+//!  deq.valid  __________________/A      \____
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! use rtl::prim::async_fifo;
+//!
+//! let design = elaborate(|| async_fifo(bits(8), 16, Clock::external(), Clock::external())).unwrap().design;
+//! let clocks: Vec<String> = design.top().domains.iter().map(|domain| domain.clock_port()).collect();
+//! assert_eq!(clocks[1..], ["enq_clk", "deq_clk"]);
+//! ```
+
+use super::{
+    fifo::{DISTRIBUTED, read_ahead},
+    register_slice::output_register,
+};
+use hdl::*;
+
+/// Ports of an [`async_fifo`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(payload: T)]
+pub struct AsyncFifoIo<T> {
+    /// Beats to carry over, on `enq_clk`.
+    #[input]
+    #[ty(Stream::ty(payload.clone()))]
+    pub enq: Stream<T>,
+    /// The oldest beat, on `deq_clk`.
+    #[output]
+    #[ty(Stream::ty(payload))]
+    pub deq: Stream<T>,
+}
+
+/// A FIFO of `depth` beats, a power of two from 4 to 4096, from the clock `enq` to the clock `deq`.
+#[hdl]
+pub fn async_fifo<T: Data>(payload: T, depth: usize, enq: Clock, deq: Clock) -> AsyncFifoIo<T> {
+    require(depth.is_power_of_two() && (4..=4096).contains(&depth), || {
+        format!("an asynchronous FIFO of {depth} beats: the depth is a power of two from 4 to 4096")
+    });
+    let address = clog2(depth);
+    let pointer = || bits(address + 1);
+    module(format!("async_fifo_{}x{depth}", payload.size()), AsyncFifoIo::ty(payload.clone()), |io| {
+        let enq = enq.enter("enq");
+        let deq = deq.enter("deq");
+        let ram = mem_with(payload.clone(), depth, Collision::Undefined).crossing().build();
+        let (write_at, write_gray) = enq.scope(|| {
+            let write_at = reg(pointer());
+            let write_gray = reg(pointer());
+            (write_at, write_gray)
+        });
+        let (read_at, read_gray) = deq.scope(|| {
+            let read_at = reg(pointer());
+            let read_gray = reg(pointer());
+            (read_at, read_gray)
+        });
+
+        enq.scope(|| {
+            io.enq.assume_stable();
+            /// There is room.
+            let ready = reg_flag(true);
+            let read_gray_meta = delay(cross(read_gray));
+            let read_gray_seen = delay(read_gray_meta);
+            io.enq.ready.set(ready);
+            let push = io.enq.fire();
+            when(push, || ram.write(write_at.trunc(address), io.enq.payload.clone()));
+            let write_next = write_at + push.bits().zext(address + 1);
+            let write_gray_next = gray(write_next);
+            write_at.set(write_next);
+            write_gray.set(write_gray_next);
+            // In Gray code a pointer that is `depth` ahead differs in the two highest bits alone.
+            let full = read_gray_seen ^ lit(0b11u128 << (address - 1), address + 1);
+            ready.set(write_gray_next.ne(full));
+        });
+
+        deq.scope(|| {
+            io.deq.assert_stable();
+            /// The RAM holds a beat.
+            let waiting = reg_flag(false);
+            let write_gray_meta = delay(cross(write_gray));
+            let write_gray_seen = delay(write_gray_meta);
+            let pop = if depth <= DISTRIBUTED {
+                let word = ram.peek(read_at.trunc(address));
+                output_register(&io.deq, waiting, word) & waiting
+            } else {
+                read_ahead(&ram, read_at.trunc(address), waiting, &io.deq).fetch
+            };
+            let read_next = read_at + pop.bits().zext(address + 1);
+            let read_gray_next = gray(read_next);
+            read_at.set(read_next);
+            read_gray.set(read_gray_next);
+            waiting.set(read_gray_next.ne(write_gray_seen));
+        });
+    })
+}
+
+/// The Gray code of a number: neighbours, the last and the first included, differ in one bit.
+fn gray(number: Bits) -> Bits {
+    number ^ number.slice(1, number.width() - 1).zext(number.width())
+}

@@ -1,0 +1,102 @@
+//! A content-addressable memory.
+//!
+//! # Purpose
+//! Finds the entry that holds a key, among few entries, in constant time: tags in flight, small filters. Tables of
+//! hundreds of entries hash into RAM instead.
+//!
+//! # Schematic
+//! ```text
+//!  lookup key --+--> = entry 0 --[D Q]--+
+//!               +--> = entry 1 --[D Q]--+--> lowest match, encode --[D Q]--> result { hit, index }
+//!               +--> = ...     --[D Q]--+
+//!  write ------> entries (key, present)
+//! ```
+//!
+//! # Internals
+//! Every entry is a register with a comparator. Insert and delete go by index; who owns the indices (a free list, a
+//! counter) is up to the user. If several entries hold a key, the lowest index wins.
+//!
+//! # Timing
+//! A lookup and a write every cycle; the result comes 2 cycles after its lookup. A lookup sees the writes of earlier
+//! cycles.
+//! ```text
+//!               _   _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_/ \_
+//!  write      /A>3\________________
+//!  lookup     ____/A  X B  \_______
+//!  result     ____________/3  Xmiss\
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! assert!(elaborate(|| rtl::prim::cam(bits(60), 32)).is_ok());
+//! ```
+
+use super::vectors::{encode, first_one};
+use hdl::*;
+
+/// What is written to an entry of a [`cam`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(key: T, entries: usize)]
+pub struct CamWrite<T> {
+    /// Which entry.
+    #[ty(bits(clog2(entries)))]
+    pub index: Bits,
+    /// 1 inserts or replaces, 0 deletes.
+    pub present: Bool,
+    #[ty(key)]
+    pub key: T,
+}
+
+/// What a [`cam`] found.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(entries: usize)]
+pub struct CamResult {
+    /// An entry holds the key.
+    pub hit: Bool,
+    /// The lowest such entry; 0 if there is none.
+    #[ty(bits(clog2(entries)))]
+    pub index: Bits,
+}
+
+/// Ports of a [`cam`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(key: T, entries: usize)]
+pub struct CamIo<T> {
+    /// An index beyond the last entry writes nothing.
+    #[input]
+    #[ty(Valid::ty(CamWrite::ty(key.clone(), entries)))]
+    pub write: Valid<CamWrite<T>>,
+    #[input]
+    #[ty(Valid::ty(key))]
+    pub lookup: Valid<T>,
+    /// One for each lookup, 2 cycles later.
+    #[output]
+    #[ty(Valid::ty(CamResult::ty(entries)))]
+    pub result: Valid<CamResult>,
+}
+
+/// A memory of 2 to 64 entries for keys of any type. Reset empties it.
+#[hdl]
+pub fn cam<T: Data>(key: T, entries: usize) -> CamIo<T> {
+    require((2..=64).contains(&entries), || format!("a CAM has 2 to 64 entries, not {entries}"));
+    module(format!("cam_{entries}x{}", key.size()), CamIo::ty(key.clone(), entries), |io| {
+        let keys = reg_without_reset(vec![key; entries]);
+        let present = reg(vec![flag(); entries]);
+        let CamWrite { index, present: inserts, key } = io.write.payload.clone();
+        when(io.write.valid, || {
+            set_at(&keys, index, key);
+            set_at(&present, index, inserts);
+        });
+
+        let wanted = io.lookup.payload.pack();
+        let equal = keys.iter().zip(&present).map(|(key, present)| *present & key.pack().eq(wanted));
+        let equal: Vec<Bool> = equal.collect();
+        let matches = delay_without_reset(cat(equal.into_iter().rev()));
+        let looked_up = delay(io.lookup.valid);
+        io.result.valid.set(delay(looked_up));
+        io.result.payload.hit.set(delay_without_reset(matches.any()));
+        io.result.payload.index.set(delay_without_reset(encode(first_one(matches))));
+    })
+}

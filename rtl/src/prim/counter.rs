@@ -1,0 +1,74 @@
+//! A counter of events.
+//!
+//! # Purpose
+//! Counts pulses, and either wraps at its end or stays there.
+//!
+//! # Schematic
+//! ```text
+//!  increment --> [+1] --[ value ]--+--> value
+//!                  ^---------------+
+//!  clear ----------> starts again
+//! ```
+//!
+//! # Timing
+//! `value` is a register. An event in the cycle of `clear` is the first of the new count, so none gets lost.
+//! ```text
+//!               _   _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_/ \_
+//!  increment  /------------\_______
+//!  clear      ________/---\________
+//!  value      0   X 1 X 2 X 1
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! use rtl::prim::{Overflow, counter};
+//! assert!(elaborate(|| counter(32, Overflow::Saturate)).is_ok());
+//! ```
+
+use hdl::*;
+
+/// What a counter does at its largest value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// Goes on from 0.
+    Wrap,
+    /// Stays.
+    Saturate,
+}
+
+/// Ports of a [`counter`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(width: usize)]
+pub struct CounterIo {
+    /// An event.
+    #[input]
+    pub increment: Bool,
+    /// Starts again from 0, or from 1 with an event in the same cycle.
+    #[input]
+    pub clear: Bool,
+    #[output]
+    #[ty(bits(width))]
+    pub value: Bits,
+}
+
+/// A counter of 1 to 64 bits.
+#[hdl]
+pub fn counter(width: usize, overflow: Overflow) -> CounterIo {
+    require((1..=64).contains(&width), || format!("a counter has 1 to 64 bits, not {width}"));
+    let kind = match overflow {
+        Overflow::Wrap => "wrapping",
+        Overflow::Saturate => "saturating",
+    };
+    module(format!("counter_{kind}_{width}"), CounterIo::ty(width), |io| {
+        let count = reg(bits(width));
+        let counts = match overflow {
+            Overflow::Wrap => io.increment,
+            Overflow::Saturate => io.increment & !count.all(),
+        };
+        when(io.clear, || count.set(io.increment.bits().zext(width)))
+            .elsewhen(counts, || count.set(count + 1));
+        io.value.set(count);
+    })
+}

@@ -1,0 +1,89 @@
+//! Many saturating event counters in a RAM.
+//!
+//! # Purpose
+//! Statistics: each of `n` events may happen in every cycle, and each is counted in a wide counter, for a fraction of the
+//! flip-flops that `n` wide counters need.
+//!
+//! # Schematic
+//! ```text
+//!  events[i] --> [pending i, few bits] --select--> (+) saturate --+
+//!                                                   ^             v
+//!                 visit: 0, 1, .. n-1, 0 ..        RAM read     RAM write
+//!                                                  RAM read <-- read_index;  --[D Q]--> value
+//! ```
+//!
+//! # Internals
+//! A pointer visits one counter each cycle and adds what is pending for it. In the `n` cycles of a round no more than
+//! `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear` takes the totals as 0.
+//!
+//! # Timing
+//! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n` cycles.
+//! After reset and `clear` the totals are valid from the `n`-th cycle on; events in the cycle of `clear` and later count.
+//! ```text
+//!               _   _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_/ \_
+//!  read_index X 3 X 7 X
+//!  value          X[3]X[7]X
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! assert!(elaborate(|| rtl::prim::event_counters(20, 32)).is_ok());
+//! ```
+
+use hdl::*;
+
+/// Ports of [`event_counters`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(events: usize, width: usize)]
+pub struct EventCountersIo {
+    /// Bit `i`: event `i` happens.
+    #[input]
+    #[ty(bits(events))]
+    pub events: Bits,
+    /// Starts all counters again.
+    #[input]
+    pub clear: Bool,
+    /// Which counter to read; beyond the last one, anything comes.
+    #[input]
+    #[ty(bits(clog2(events)))]
+    pub read_index: Bits,
+    /// Its total, at most 2^width - 1.
+    #[output]
+    #[ty(bits(width))]
+    pub value: Bits,
+}
+
+/// Counters of 8 to 64 bits for 2 to 64 events.
+#[hdl]
+pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
+    require((2..=64).contains(&events), || format!("2 to 64 events are counted, not {events}"));
+    require((8..=64).contains(&width), || format!("an event counter has 8 to 64 bits, not {width}"));
+    module(format!("event_counters_{events}x{width}"), EventCountersIo::ty(events, width), |io| {
+        let totals = mem(bits(width), events.next_power_of_two(), Collision::Undefined);
+        /// The counter that is brought up to date in this cycle.
+        let visit = reg(bits(clog2(events)));
+        /// The first round: what the RAM holds is void.
+        let first_round = reg_flag(true);
+        /// Events of each kind since its last visit.
+        let pending = reg(vec![bits(clog2(events)); events]);
+
+        let is_last = visit.eq(events - 1);
+        when(io.clear | is_last, || visit.set(0)).otherwise(|| visit.set(visit + 1));
+        when(io.clear | is_last, || first_round.set(io.clear));
+
+        for (i, (pending, event)) in pending.iter().zip(io.events.to_bools()).enumerate() {
+            let before = (io.clear | visit.eq(i)).mux(lit(0, pending.width()), *pending);
+            let kept = event & (io.clear | visit.ne(i));
+            pending.set(before + kept.bits().zext(pending.width()));
+        }
+
+        let total = first_round.mux(lit(0, width), totals.peek(visit));
+        let now = select(&io.events.to_bools(), visit);
+        let more = select(&pending, visit).wide_add(now.bits().zext(clog2(events)));
+        let sum = total.wide_add(more.zext(width));
+        totals.write(visit, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
+        io.value.set(delay(totals.peek(io.read_index)));
+    })
+}

@@ -1,0 +1,154 @@
+//! A synchronous first-in first-out buffer.
+//!
+//! # Purpose
+//! Holds beats of any payload type in order. First-word-fall-through: `deq.payload` is the oldest beat whenever
+//! `deq.valid` is 1.
+//!
+//! # Schematic
+//! ```text
+//!               +---------------------------+
+//!  enq.valid -->| write   count   waiting --+-> read      distributed: deq = RAM[read]
+//!  enq.ready <--+-(count < depth)           |
+//!               |     RAM [depth]  ---------+-> RAM output register -> output register -> deq   (block)
+//!               +---------------------------+
+//! ```
+//!
+//! # Internals
+//! Depths up to [`DISTRIBUTED`] use LUT-RAM that is read combinationally: `deq.payload` comes straight from it, addressed
+//! by a register. Deeper ones use block RAM, whose output is too slow to be followed by logic: an output register stands
+//! behind it, and the two stages hold two more beats than `depth`. `enq.ready` and `deq.valid` are flip-flops, and so is
+//! the count, from which both are computed a cycle ahead.
+//!
+//! # Timing
+//! A beat every cycle in and out at once. From `enq` to `deq.valid` into an empty FIFO: 1 cycle (distributed) or
+//! 3 (block).
+//! ```text
+//!             _   _   _   _   _
+//!  clk      _/ \_/ \_/ \_/ \_/ \_
+//!  enq.valid  /A  \______________
+//!  deq.valid  ____/A  \__________   distributed
+//!  deq.valid  ____________/A  \__   block
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! use rtl::{frame::Beat, prim::fifo};
+//!
+//! let design = elaborate(|| fifo(Beat::ty(8), 16)).unwrap().design;
+//! assert_eq!(design.top().name, "fifo_70x16");
+//! ```
+
+use hdl::*;
+
+/// The largest depth that is built of distributed RAM.
+pub const DISTRIBUTED: usize = 32;
+
+/// Ports of a [`fifo`].
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(payload: T, depth: usize)]
+pub struct FifoIo<T> {
+    /// Beats to store.
+    #[input]
+    #[ty(Stream::ty(payload.clone()))]
+    pub enq: Stream<T>,
+    /// The oldest beat.
+    #[output]
+    #[ty(Stream::ty(payload))]
+    pub deq: Stream<T>,
+    /// Number of beats inside, 0 to [`capacity`]; from a register (distributed) or an adder behind registers (block).
+    #[output]
+    #[ty(bits(clog2(capacity(depth) + 1)))]
+    pub occupancy: Bits,
+}
+
+/// How many beats a FIFO of this depth holds when it is full.
+pub const fn capacity(depth: usize) -> usize {
+    if depth <= DISTRIBUTED { depth } else { depth + 2 }
+}
+
+/// A FIFO of `depth` beats, a power of two from 2 to 65536.
+#[hdl]
+pub fn fifo<T: Data>(payload: T, depth: usize) -> FifoIo<T> {
+    require(depth.is_power_of_two() && (2..=1 << 16).contains(&depth), || {
+        format!("a FIFO of {depth} beats: the depth is a power of two from 2 to 65536")
+    });
+    let name = format!("fifo_{}x{depth}", payload.size());
+    module(name, FifoIo::ty(payload.clone(), depth), |io| {
+        io.enq.assume_stable();
+        io.deq.assert_stable();
+        /// Where the next beat goes.
+        let write_at = reg(bits(clog2(depth)));
+        /// Where the oldest beat stands.
+        let read_at = reg(bits(clog2(depth)));
+        /// Beats in the RAM.
+        let count = reg(bits(clog2(depth + 1)));
+        /// The RAM has room.
+        let ready = reg_flag(true);
+        /// The RAM holds a beat.
+        let waiting = reg_flag(false);
+        let ram = mem(payload.clone(), depth, Collision::Undefined);
+
+        io.enq.ready.set(ready);
+        let push = io.enq.fire();
+        let pop = if depth <= DISTRIBUTED {
+            io.deq.valid.set(waiting);
+            io.deq.payload.set(ram.peek(read_at));
+            io.occupancy.set(count);
+            io.deq.fire()
+        } else {
+            let ahead = read_ahead(&ram, read_at, waiting, &io.deq);
+            let width = io.occupancy.width();
+            let staged = ahead.loaded.bits().zext(2) + ahead.holding.bits().zext(2);
+            io.occupancy.set(count.zext(width) + staged.zext(width));
+            ahead.fetch
+        };
+
+        when(push, || {
+            ram.write(write_at, io.enq.payload.clone());
+            write_at.set(write_at + 1);
+        });
+        when(pop, || read_at.set(read_at + 1));
+        let step = push.mux(lit(1, count.width()), !lit(0, count.width()));
+        when(push ^ pop, || {
+            count.set(count + step);
+            ready.set(pop | count.ne(depth - 1));
+            waiting.set(push | count.ne(1));
+        });
+        assert(count.le(depth), "the count stays within the depth");
+        assert(ready.eq(count.ne(depth)), "ready tells whether there is room");
+        assert(waiting.eq(count.ne(0)), "waiting tells whether there is a beat");
+        cover(!ready, "full");
+    })
+}
+
+/// What stands between a block RAM and the consumer.
+pub(super) struct ReadAhead {
+    /// The RAM is read in this cycle.
+    pub fetch: Bool,
+    /// The RAM's output holds a beat.
+    pub loaded: Bool,
+    /// The output register holds a beat.
+    pub holding: Bool,
+}
+
+/// Reads `ram` at `read_at` while `waiting`, through an output register, into `deq`.
+#[hdl]
+pub(super) fn read_ahead<T: Data>(ram: &Mem<T>, read_at: Bits, waiting: Bool, deq: &Stream<T>) -> ReadAhead {
+    /// The RAM's output holds a beat.
+    let loaded = reg_flag(false);
+    /// The output register holds a beat.
+    let holding = reg_flag(false);
+    let advance = !holding | deq.ready;
+    let fetch = waiting & (!loaded | advance);
+    let word = ram.read_if(fetch, read_at);
+    let output = reg_without_reset(word.clone());
+    when(fetch | advance, || loaded.set(fetch));
+    when(advance, || {
+        holding.set(loaded);
+        output.set(word);
+    });
+    deq.valid.set(holding);
+    deq.payload.set(output);
+    ReadAhead { fetch, loaded, holding }
+}

@@ -1,0 +1,59 @@
+//! One register in a stream, forward only.
+//!
+//! # Purpose
+//! Cuts the paths of `valid` and `payload` at half the price of a [`skid_buffer`](super::skid_buffer()); the path of
+//! `ready` stays combinational.
+//!
+//! # Schematic
+//! ```text
+//!  input.valid   -->[D Q]--> output.valid
+//!  input.payload -->[D Q]--> output.payload
+//!                     ^ advance
+//!  input.ready <------+--- !valid | output.ready
+//! ```
+//!
+//! # Timing
+//! A beat every cycle, 1 cycle of latency. `input.ready` is combinational in `output.ready`.
+//! ```text
+//!               _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_
+//!  input      /A  X B X C \____
+//!  output     ____/A  X B X C \
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! let slice = elaborate(|| rtl::prim::register_slice(bits(32))).unwrap();
+//! assert_eq!(slice.design.top().name, "register_slice_32");
+//! ```
+
+use super::PipeIo;
+use hdl::*;
+
+/// A register in a stream of any payload type.
+#[hdl]
+pub fn register_slice<T: Data>(payload: T) -> PipeIo<T> {
+    module(format!("register_slice_{}", payload.size()), PipeIo::ty(payload.clone()), |io| {
+        io.input.assume_stable();
+        io.output.assert_stable();
+        let advance = output_register(&io.output, io.input.valid, io.input.payload.clone());
+        io.input.ready.set(advance);
+    })
+}
+
+/// Drives `output` from a register, which takes `valid` and `payload` in each cycle in which the result is true.
+#[hdl]
+pub(super) fn output_register<T: Data>(output: &Stream<T>, valid: Bool, payload: T) -> Bool {
+    /// The output register holds a beat.
+    let holding = reg_flag(false);
+    let held = reg_without_reset(payload.clone());
+    let advance = !holding | output.ready;
+    when(advance, || {
+        holding.set(valid);
+        held.set(payload);
+    });
+    output.valid.set(holding);
+    output.payload.set(held);
+    advance
+}

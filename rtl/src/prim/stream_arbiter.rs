@@ -1,0 +1,191 @@
+//! Many streams into one.
+//!
+//! # Purpose
+//! Merges 1 to 66 streams. [`stream_arbiter`] chooses anew for every beat, [`frame_arbiter`] after the last beat of a
+//! frame. Each beat comes out with the number of the port it came from.
+//!
+//! # Schematic
+//! ```text
+//!  inputs[0] --|\
+//!  inputs[1] --| \
+//!     ...      |  >--[ output register ]--> output { port, payload }
+//!  inputs[n] --| /
+//!              |/
+//!               ^ port, owner [D Q] <-- arbiter <-- valids of the others
+//! ```
+//!
+//! # Internals
+//! [`Policy::RoundRobin`]: the owner of the output is a register. While it sends its last beat, the arbiter already
+//! picks the next owner among the *other* requests; if there is none, the owner stays. So neither the arbiter nor its
+//! encoder stands in front of the wide multiplexer, and there are no idle cycles between owners.
+//!
+//! [`Policy::Priority`]: the lowest request is chosen in the cycle in which its beat moves (of a frame: its first beat).
+//! Under steady requests of lower ports the higher ones wait for ever.
+//!
+//! # Timing
+//! A beat every cycle from any mix of inputs. Latency 1 cycle, or 2 when an idle output changes its owner (round robin).
+//! `inputs[i].ready` is combinational in `output.ready`, and for priorities in the inputs' `valid`; put a
+//! [`skid_buffer`](super::skid_buffer()) behind it where that is too slow.
+//! ```text
+//!               _   _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_/ \_
+//!  inputs[0]  /A0 X A1*\____________    * last
+//!  inputs[1]  /B0         X B1*\____
+//!  output     ____/A0 X A1*X B0 X B1*
+//! ```
+//!
+//! # Example
+//! ```
+//! use hdl::*;
+//! use rtl::{frame::Beat, prim::{Policy, frame_arbiter}};
+//! assert!(elaborate(|| frame_arbiter(Beat::ty(8), 6, Policy::RoundRobin, |beat| beat.last)).is_ok());
+//! ```
+
+use super::{
+    Routed,
+    arbiter::{next_turn, require_range},
+    register_slice::output_register,
+    vectors::{below, encode, first_one},
+};
+use hdl::*;
+
+/// Who is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Each in turn.
+    RoundRobin,
+    /// The lowest number.
+    Priority,
+}
+
+/// Ports of a [`stream_arbiter`] or [`frame_arbiter`].
+#[derive(Bundle, Clone, Debug)]
+#[ty(payload: T, ports: usize)]
+pub struct ArbiterIo<T> {
+    #[input]
+    #[ty(vec![Stream::ty(payload.clone()); ports])]
+    pub inputs: Vec<Stream<T>>,
+    /// Beats and where they came from.
+    #[output]
+    #[ty(Stream::ty(Routed::ty(ports, payload)))]
+    pub output: Stream<Routed<T>>,
+}
+
+/// Merges the beats of 1 to 66 streams.
+#[hdl]
+pub fn stream_arbiter<T: Data>(payload: T, ports: usize, policy: Policy) -> ArbiterIo<T> {
+    require_range(ports);
+    let name = name("stream_arbiter", &payload, ports, policy);
+    module(name, ArbiterIo::ty(payload, ports), |io| merge(io, policy, None))
+}
+
+/// Merges the frames of 1 to 66 streams. `last` tells of a payload whether a frame ends with it.
+#[hdl]
+pub fn frame_arbiter<T: Data>(
+    payload: T,
+    ports: usize,
+    policy: Policy,
+    last: impl Fn(&T) -> Bool,
+) -> ArbiterIo<T> {
+    require_range(ports);
+    let name = name("frame_arbiter", &payload, ports, policy);
+    module(name, ArbiterIo::ty(payload, ports), |io| merge(io, policy, Some(&last)))
+}
+
+fn name<T: Data>(kind: &str, payload: &T, ports: usize, policy: Policy) -> String {
+    let suffix = match policy {
+        Policy::RoundRobin => "",
+        Policy::Priority => "_priority",
+    };
+    format!("{kind}_{ports}x{}{suffix}", payload.size())
+}
+
+/// Who sends in this cycle.
+struct Owner {
+    /// One of the inputs, or none.
+    onehot: Bits,
+    port: Bits,
+}
+
+/// Tells whether a payload ends a frame.
+type Last<'a, T> = &'a dyn Fn(&T) -> Bool;
+
+#[hdl]
+fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
+    io.inputs.iter().for_each(Stream::assume_stable);
+    io.output.assert_stable();
+    let ports = io.inputs.len();
+    let valids = cat(io.inputs.iter().rev().map(|input| input.valid));
+    /// A beat moves into the output register.
+    let moves = wire(flag());
+    /// The owner's beat is the last of its frame.
+    let ends = wire(flag());
+    let owner = match policy {
+        _ if ports == 1 => Owner { onehot: lit(1, 1), port: lit(0, 1) },
+        Policy::RoundRobin => in_turn(valids, moves, ends, last.is_some()),
+        Policy::Priority => by_priority(valids, moves, ends, last.is_some()),
+    };
+    let valid = (valids & owner.onehot).any();
+    let payloads: Vec<T> = io.inputs.iter().map(|input| input.payload.clone()).collect();
+    let payload = select(&payloads, owner.port);
+    match last {
+        Some(last) => ends.set(last(&payload)),
+        None => ends.set(true),
+    }
+    let advance = output_register(&io.output, valid, Routed { port: owner.port, payload });
+    moves.set(valid & advance);
+    for (i, input) in io.inputs.iter().enumerate() {
+        input.ready.set(owner.onehot.bit(i) & advance);
+    }
+    assert((owner.onehot & below(owner.onehot)).eq(0), "one owner at most");
+    cover(valids.all(), "all inputs at once");
+}
+
+/// The owner moves on when its frame ends or while it is idle.
+#[hdl]
+fn in_turn(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
+    let ports = valids.width();
+    /// The owner of the output.
+    let onehot = reg_init(lit(1, ports));
+    /// The number of the owner.
+    let port = reg(bits(clog2(ports)));
+    /// The inputs above the owner: they come first.
+    let above = reg_init(!lit(1, ports));
+    let others = valids & !onehot;
+    let next = next_turn(others, above);
+    let idle = !(valids & onehot).any() & !within_frame(moves, ends, frames);
+    let pass_on = (moves & ends | idle) & others.any();
+    when(pass_on, || {
+        onehot.set(next.grant);
+        port.set(encode(next.grant));
+        above.set(next.above);
+    });
+    Owner { onehot, port }
+}
+
+/// The lowest request, or whose frame has begun.
+#[hdl]
+fn by_priority(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
+    let lowest = first_one(valids);
+    if !frames {
+        return Owner { onehot: lowest, port: encode(lowest) };
+    }
+    /// Whose frame has begun.
+    let locked = reg(bits(valids.width()));
+    let within = within_frame(moves, ends, frames);
+    let onehot = within.mux(locked, lowest);
+    when(moves, || locked.set(onehot));
+    Owner { onehot, port: encode(onehot) }
+}
+
+/// Whether a frame has begun and not ended.
+#[hdl]
+fn within_frame(moves: Bool, ends: Bool, frames: bool) -> Bool {
+    if !frames {
+        return any_of([]);
+    }
+    /// A frame has begun and not ended.
+    let within = reg_flag(false);
+    when(moves, || within.set(!ends));
+    within
+}
