@@ -3,10 +3,10 @@
 //! Nothing here knows how the hardware is built. A test bench plays frames into the hardware's ports, asks [`Model`] what
 //! should become of each, tells [`Scoreboard`] both, and gets a [`Report`]. [`Tables`] sets up model and hardware alike.
 
+pub mod bench;
 mod model;
 mod port_set;
-pub mod registers;
-mod scoreboard;
+pub mod scoreboard;
 mod tables;
 
 use std::fmt;

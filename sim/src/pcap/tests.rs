@@ -101,6 +101,10 @@ fn a_bad_record_is_named_with_its_number_and_place() {
         "x.pcap: packet 2 (at byte 100) was cut short by the capture: 96 of 1514 bytes; \
          capture with a larger snap length (tcpdump -s 0)"
     );
+    assert!(
+        second(&record(u32::to_le_bytes, 0, 0, 61, &[0; 60]))
+            .contains("cut short by the capture: 60 of 61 bytes")
+    );
     assert_eq!(
         second(&little_record(&[0; 13])),
         "x.pcap: packet 2 (at byte 100) has 13 bytes, an Ethernet frame has at least 14"

@@ -10,11 +10,11 @@
 //! that those of one source are given out in rising order. Two facts make that cheap to decide:
 //! - *Exactly once* does not depend on the explanation: of equal frames, as many must leave as were expected. Copies
 //!   that are due are counted per content and port.
-//! - *Order* does. A port keeps all explanations that still hold, as vectors "next frame of each source" (see
-//!   [`order`]). Where all sources send different frames there is one vector. An explanation that is nowhere further
+//! - *Order* does. A port keeps all explanations that still hold, as vectors "next frame of each source".
+//!   Where all sources send different frames there is one vector. An explanation that is nowhere further
 //!   than another is as good for everything to come, so only such are kept.
 //!
-//! If equal frames of many sources leave more than [`order::LIMIT`] explanations, order is not checked at that port until
+//! If equal frames of many sources leave more than 128 explanations, order is not checked at that port until
 //! it has delivered all that it was due; the report counts those frames. Tests that stamp their frames never get there.
 //!
 //! # Losses
@@ -32,10 +32,10 @@ mod order;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-pub use mismatch::{FrameIn, FrameOut, Mismatch};
+pub use mismatch::{Difference, FrameIn, FrameOut, Mismatch};
 
 use super::{Decision, DropReason, PortSet};
-use mismatch::{Difference, start_of};
+use mismatch::start_of;
 use order::{FrameId, Order, Taken};
 
 /// Mismatches that are kept and explained; more are only counted.
@@ -115,7 +115,7 @@ pub struct PortReport {
     pub order_unchecked: u64,
 }
 
-/// See the [module documentation](self).
+/// Compares frames in with frames out; see the [module documentation](self).
 #[derive(Clone, Debug)]
 pub struct Scoreboard {
     names: Vec<String>,

@@ -5,8 +5,12 @@ use std::collections::btree_map::Entry;
 
 use thiserror::Error;
 
-use super::{PortSet, registers};
+use super::PortSet;
 use crate::ethernet::{FrameView, MacAddress};
+use rtl::veb::registers::{address as registers, command};
+
+/// Ports that the bitmaps on the register bus have room for.
+const MAX_PORTS: usize = 64;
 
 /// VLAN that every port's untagged frames belong to after reset (802.1Q, table 9-2).
 pub const RESET_PVID: u16 = 1;
@@ -158,7 +162,7 @@ impl Tables {
     /// # Errors
     /// [`TooManyPorts`] if the bitmaps on the register bus have no room for all ports.
     pub fn setup(&self) -> Result<Vec<Setup>, TooManyPorts> {
-        if self.port_count() > registers::MAX_PORTS {
+        if self.port_count() > MAX_PORTS {
             return Err(TooManyPorts { ports: self.port_count() });
         }
         let [low, high] = words(self.default_ports);
@@ -200,7 +204,7 @@ fn check_vid(vid: u16) {
 
 /// A bridge with more ports than the register bus has bits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{ports} ports: the bitmaps on the register bus have room for {}", registers::MAX_PORTS)]
+#[error("{ports} ports: the bitmaps on the register bus have room for {}", MAX_PORTS)]
 pub struct TooManyPorts {
     /// Ports of the bridge.
     pub ports: usize,
@@ -254,11 +258,11 @@ impl Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableCommand {
     /// Insert or replace an entry.
-    Insert = 1,
+    Insert = command::INSERT as isize,
     /// Delete an entry.
-    Delete = 2,
+    Delete = command::DELETE as isize,
     /// Set the members of a VLAN.
-    SetMembers = 3,
+    SetMembers = command::MEMBERS as isize,
 }
 
 /// The two words of a bitmap on the register bus.

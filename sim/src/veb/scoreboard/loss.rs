@@ -63,8 +63,8 @@ impl Scoreboard {
         let candidates = self.buffer_full_candidates();
         let counted = counters.of(DropReason::BufferFull);
         let whole_frames = counted.checked_sub(instead);
-        // Copies that are missing and that no queue counts, in all and at the port with the most.
-        let (mut copies, mut most) = (0, 0);
+        // Copies that are missing and that no queue counts.
+        let mut copies = 0;
         for (port, &queue_full) in counters.queue_full.iter().enumerate() {
             let missing = self.egress[port].due;
             let buffer_full = candidates.at_port[port].min(whole_frames.unwrap_or(0));
@@ -77,12 +77,10 @@ impl Scoreboard {
                 let first = self.frame_in(first);
                 self.report(Mismatch::Uncounted { port: name, missing, first, queue_full, buffer_full });
             }
-            let uncounted = missing.saturating_sub(queue_full);
-            copies += uncounted;
-            most = most.max(uncounted);
+            copies += missing.saturating_sub(queue_full);
         }
         let fits = whole_frames.is_some_and(|frames| {
-            most <= frames && frames * candidates.smallest <= copies && copies <= frames * candidates.largest
+            frames * candidates.smallest <= copies && copies <= frames * candidates.largest
         });
         if !fits {
             self.report(Mismatch::BufferFull { counted, instead, copies });

@@ -267,8 +267,32 @@ fn losses_beyond_the_counters_are_reported() {
     // Frames that the rules drop and nobody counts.
     assert!(!with_losses(&[(PF, 1), (PF, 2), (VF0, 2), (PF, 3)], &counters(0, 0, [0; 4])).is_empty());
     assert!(!with_losses(&[(PF, 1), (PF, 2), (VF0, 2), (PF, 3)], &counters(2, 0, [0; 4])).is_empty());
+    // Frame 1 can be the buffer's, but frame 2 left pf.
+    assert_eq!(with_losses(&[(PF, 2), (PF, 3)], &counters(1, 2, [0; 4])).len(), 1);
     // The buffer lost one frame, but copies of two are missing.
     assert!(!with_losses(&[(PF, 2), (VF0, 2)], &counters(1, 1, [0; 4])).is_empty());
+}
+
+#[test]
+fn one_frame_lost_by_the_buffer_does_not_excuse_two() {
+    let mut board = board(Losses::Counted);
+    board.entered(WIRE, &frame(1), to([PF]));
+    board.entered(WIRE, &frame(2), to([VF0]));
+    let expected = "1 frames are counted as buffer_full, 0 of them in place of vlan or filtered; that does not fit the 2 \
+                    copies that are missing and not counted as queue_full";
+    assert_eq!(messages(&board.finish(&counters(0, 1, [0; 4]))), [expected]);
+}
+
+#[test]
+fn equal_frames_that_left_excuse_no_other() {
+    let mut board = board(Losses::Counted);
+    (0..3).for_each(|_| board.entered(WIRE, &frame(1), to([PF])));
+    board.entered(WIRE, &frame(2), to([PF, VF0]));
+    (0..2).for_each(|_| board.left(PF, &frame(1), false));
+    board.left(VF0, &frame(2), false);
+    let messages = messages(&board.finish(&counters(0, 2, [0; 4])));
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].ends_with("at most 1 can have been dropped for buffer_full"), "{}", messages[0]);
 }
 
 #[test]
@@ -354,6 +378,13 @@ fn a_board_that_was_told_all_forgets_all() {
         assert!(board.due.is_empty());
     }
     assert_eq!(board.recent.len(), REMEMBERED_FRAMES);
+    // Also of equal frames, of which there is always one on its way.
+    board.entered(WIRE, &frame(1), to([PF]));
+    for _ in 0..1000 {
+        board.entered(WIRE, &frame(1), to([PF]));
+        board.left(PF, &frame(1), false);
+    }
+    assert_eq!(board.due[&frame(1)[..]].frames.len(), 1);
 }
 
 /// Whether there is an explanation, by trying all: `left` is an interleaving of parts of the sources' frames.
