@@ -8,17 +8,26 @@ use crate::{
     fold,
     ir::*,
     names,
-    types::{Bits, Owner},
+    types::{Bits, Home, Owner},
     value::Value,
 };
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    panic::{Location, resume_unwind},
+};
 
 /// A module whose generator has not returned yet.
 pub(crate) struct Frame {
-    pub id: ModuleId,
+    pub home: Home,
     pub module: Module,
     /// Open blocks of statements, the module's own first.
     pub blocks: Vec<Vec<Stmt>>,
+    /// Assignments outside of all conditions, ahead of the module's own block: what a `ReadNew` memory writes when it
+    /// writes nothing.
+    pub defaults: Vec<Stmt>,
+    /// Assignments outside of all conditions that were made inside of some.
+    pub unconditional: Vec<Stmt>,
     /// Names of the `let`s around the current call, outermost first, with their documentation.
     pub scopes: Vec<(String, String)>,
     /// How often each name was asked for.
@@ -39,6 +48,10 @@ pub(crate) struct Frame {
 
 #[derive(Default)]
 pub(crate) struct Context {
+    /// Number of this elaboration, from 1; 0 outside of one.
+    pub run: u64,
+    /// The call of the language that is being served.
+    pub loc: Option<Loc>,
     /// Finished modules; those still in progress are `None`.
     pub modules: Vec<Option<Module>>,
     pub stack: Vec<Frame>,
@@ -50,8 +63,14 @@ pub(crate) struct Context {
 thread_local!(static CONTEXT: RefCell<Context> = RefCell::default());
 
 /// Runs `f` on this thread's context. `f` must not call back into user code.
+#[track_caller]
 pub(crate) fn with<R>(f: impl FnOnce(&mut Context) -> R) -> R {
-    CONTEXT.with(|context| f(&mut context.borrow_mut()))
+    let loc = Location::caller();
+    CONTEXT.with(|context| {
+        let context = &mut context.borrow_mut();
+        context.loc = Some(loc);
+        f(context)
+    })
 }
 
 /// As [`with`], for destructors: does nothing when the context is in use or the thread ends.
@@ -66,9 +85,30 @@ pub(crate) fn try_with(f: impl FnOnce(&mut Context)) {
 /// Unwinds out of an elaboration whose error is already recorded.
 pub(crate) struct Abort;
 
+/// Ends the elaboration with an error.
+///
+/// # Panics
+/// Outside of an elaboration, where nobody collects errors.
+pub(crate) fn abort(message: String, loc: Loc) -> ! {
+    with(|context| context.abort(message, loc))
+}
+
 impl Context {
+    fn abort(&mut self, message: String, loc: Loc) -> ! {
+        if self.run == 0 {
+            panic!("{message}\n  --> {loc}");
+        }
+        self.report(loc, message);
+        resume_unwind(Box::new(Abort))
+    }
+
+    /// The module that is being described.
     pub fn frame(&mut self) -> &mut Frame {
-        self.stack.last_mut().expect("hardware can be described only inside `module(...)`")
+        if self.stack.is_empty() {
+            let loc = self.loc.expect("the context is reached through with()");
+            self.abort("hardware can be described only inside of module()".into(), loc);
+        }
+        self.stack.last_mut().expect("looked at above")
     }
 
     pub fn module(&mut self) -> &mut Module {
@@ -91,20 +131,14 @@ impl Context {
         block.len() - 1
     }
 
-    /// The statement at `index` of the innermost open block.
-    pub fn stmt(&mut self, index: usize) -> &mut Stmt {
-        &mut self.frame().blocks.last_mut().expect("the module's own block is always open")[index]
-    }
-
     /// How messages call a value.
     pub fn describe(&self, bits: Bits) -> String {
         let plural = if bits.width == 1 { "" } else { "s" };
-        let Owner::Module(id) = bits.owner else {
+        let Owner::Module(home) = bits.owner else {
             return format!("a bare type of {} bit{plural}", bits.width);
         };
-        let module = self.stack.iter().find(|frame| frame.id == id).map(|frame| &frame.module);
-        let Some(module) = module.or_else(|| self.modules.get(id.index())?.as_ref()) else {
-            return format!("a value of {} bit{plural} from an earlier elaboration", bits.width);
+        let Some(module) = self.module_at(home) else {
+            return format!("a value of {} bit{plural} from another elaboration", bits.width);
         };
         let expr = &module.exprs[bits.id as usize];
         let name = match &expr.op {
@@ -130,22 +164,38 @@ impl Context {
                 self.report(loc, message);
                 return false;
             }
-            Owner::Module(id) if id == self.frame().id => {}
-            Owner::Module(id) => {
-                let frame = self.stack.iter().find(|frame| frame.id == id);
-                let other = frame.map(|frame| frame.module.name.clone());
-                let other = other.or_else(|| Some(self.modules.get(id.index())?.as_ref()?.name.clone()));
-                let message = format!(
-                    "{} belongs to module `{}`, not to `{}`: pass it through a port",
-                    self.describe(bits),
-                    other.unwrap_or_default(),
-                    self.module().name
-                );
+            Owner::Module(home) if home == self.frame().home => return true,
+            Owner::Module(home) => {
+                let here = self.module().name.clone();
+                let value = self.describe(bits);
+                let message = match self.module_at(home) {
+                    Some(Module { name, .. }) => {
+                        format!("{value} belongs to module `{name}`, not to `{here}`: pass it through a port")
+                    }
+                    None => format!("{value} is used in `{here}`"),
+                };
                 self.report(loc, message);
-                return false;
             }
         }
-        true
+        false
+    }
+
+    /// The expression of a value that a statement reads; one that cannot be read is reported and becomes 0, so that
+    /// what looks at the module finds it well-formed.
+    pub fn readable(&mut self, bits: Bits, loc: Loc) -> ExprId {
+        match self.usable(bits, loc) {
+            true => bits.expr_id(),
+            false => self.literal(Value::zero(bits.width.max(1)), loc).expr_id(),
+        }
+    }
+
+    /// A module of this elaboration, finished or not.
+    fn module_at(&self, home: Home) -> Option<&Module> {
+        if home.run != self.run {
+            return None;
+        }
+        let open = self.stack.iter().find(|frame| frame.home == home).map(|frame| &frame.module);
+        open.or_else(|| self.modules.get(home.module.index())?.as_ref())
     }
 
     /// Whether both are readable and of one width; reports it otherwise.
@@ -162,7 +212,7 @@ impl Context {
     /// A new expression, or an older equal one.
     pub fn expr(&mut self, op: Op, width: u32, loc: Loc) -> Bits {
         let frame = self.frame();
-        let owner = Owner::Module(frame.id);
+        let owner = Owner::Module(frame.home);
         let op = match fold::fold(&frame.module, op, width) {
             fold::Folded::Same(id) => return Bits { owner, id: id.0, width },
             fold::Folded::Op(op) => op,

@@ -114,7 +114,8 @@ impl<T: HwEnum> Port for Enum<T> {
 
 /// The index of a port; handles of the top module number its ports first.
 fn index(bits: Bits) -> usize {
-    assert!(matches!(bits.owner, Owner::Module(id) if id.0 == 0), "this handle is no port of a top module");
+    let is_top = matches!(bits.owner, Owner::Module(home) if home.module.index() == 0);
+    assert!(is_top, "this handle is no port of a top module");
     bits.id as usize
 }
 

@@ -1,9 +1,16 @@
 //! Memories: block RAM and distributed RAM in the form that synthesis tools infer.
 
 use crate::{
-    context::with, data::Data, data::unpack_at, ir, ir::*, signals::*, statements::*, types::*, value::Value,
+    context::with,
+    data::{Data, unpack_at, zip},
+    ir,
+    ir::*,
+    signals::*,
+    statements::*,
+    types::*,
+    value::Value,
 };
-use std::{cell::RefCell, panic::Location, rc::Rc};
+use std::{cell::Cell, panic::Location, rc::Rc};
 
 /// What a synchronous read returns of a word that is written at the same clock edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +27,7 @@ pub enum Collision {
 #[derive(Clone)]
 pub struct Mem<T> {
     id: MemoryId,
-    module: ModuleId,
+    home: Home,
     ty: T,
     depth: usize,
     bypass: Option<Rc<Bypass<T>>>,
@@ -31,7 +38,7 @@ struct Bypass<T> {
     written: Bool,
     address: Bits,
     data: T,
-    used: RefCell<bool>,
+    used: Cell<bool>,
 }
 
 /// How a memory is made; see [`mem`].
@@ -44,10 +51,8 @@ pub struct MemBuilder<T> {
 }
 
 /// A memory of `depth` words of type `ty`; `depth` is a power of two of at least 2.
-pub fn mem<T: Data>(ty: T, depth: usize, collision: Collision) -> Mem<T>
-where
-    T: Data,
-{
+#[track_caller]
+pub fn mem<T: Data>(ty: T, depth: usize, collision: Collision) -> Mem<T> {
     mem_with(ty, depth, collision).build()
 }
 
@@ -82,8 +87,11 @@ impl<T: Data> MemBuilder<T> {
                 format!("initial contents: {depth} words of {width} bits are needed")
             });
         }
-        let (id, module) = with(|context| {
+        let (id, home) = with(|context| {
             context.forbid_in_cases("a memory", loc);
+            if context.frame().ghost {
+                context.report(loc, "a memory is made inside verification()");
+            }
             let (name, doc) = context.hint("memory");
             let frame = context.frame();
             let name = crate::names::unique(&mut frame.taken, &name, "");
@@ -92,7 +100,7 @@ impl<T: Data> MemBuilder<T> {
                 Collision::ReadNew | Collision::Undefined => ir::Collision::Undefined,
             };
             frame.module.memories.push(Memory { name, doc, loc, width, depth, initial, collision, crossing });
-            (MemoryId(frame.module.memories.len() as u32 - 1), frame.id)
+            (MemoryId(frame.module.memories.len() as u32 - 1), frame.home)
         });
         let bypass = (collision == Collision::ReadNew).then(|| {
             let named = |name: &str| crate::naming::scope(name, "");
@@ -100,7 +108,6 @@ impl<T: Data> MemBuilder<T> {
                 let _scope = named("written");
                 wire(flag())
             };
-            written.set(false);
             let address = {
                 let _scope = named("write_address");
                 wire(bits(clog2(depth)))
@@ -109,9 +116,13 @@ impl<T: Data> MemBuilder<T> {
                 let _scope = named("write_data");
                 wire(ty.clone())
             };
-            Rc::new(Bypass { written, address, data, used: RefCell::new(false) })
+            let leaves = data.leaves().into_iter().map(|(_, leaf)| leaf);
+            for target in [written.0, address].into_iter().chain(leaves) {
+                set_default(target, loc);
+            }
+            Rc::new(Bypass { written, address, data, used: Cell::new(false) })
         });
-        Mem { id, module, ty, depth, bypass }
+        Mem { id, home, ty, depth, bypass }
     }
 }
 
@@ -127,7 +138,7 @@ impl<T: Data> Mem<T> {
             if !context.usable(address, loc) {
                 return false;
             }
-            if context.frame().id != self.module {
+            if context.frame().home != self.home {
                 context.report(loc, "a memory is used outside of the module that made it");
                 return false;
             }
@@ -162,36 +173,44 @@ impl<T: Data> Mem<T> {
         if !self.check(address, loc) {
             return;
         }
-        with(|context| {
+        let written = with(|context| {
             let size = self.ty.size();
+            if context.frame().ghost {
+                context.report(loc, "a memory is written inside verification()");
+            }
             if context.usable(data, loc) && data.width() != size {
                 let message =
                     format!("a word of this memory has {size} bits: {} has not", context.describe(data));
-                return context.report(loc, message);
+                context.report(loc, message);
+                return false;
             }
             if let Some(lanes) = lanes
                 && context.usable(lanes, loc)
                 && !size.is_multiple_of(lanes.width())
             {
-                return context
-                    .report(loc, format!("{size} bits are not {} lanes of equal width", lanes.width));
+                let message = format!("{size} bits are not {} lanes of equal width", lanes.width);
+                context.report(loc, message);
+                return false;
             }
             let (memory, domain) = (self.id, context.frame().domain);
-            let (address, data) = (address.expr_id(), data.expr_id());
-            let lanes = lanes.map(Bits::expr_id);
+            let (address, data) = (context.readable(address, loc), context.readable(data, loc));
+            let lanes = lanes.map(|lanes| context.readable(lanes, loc));
             context.push(Stmt::MemoryWrite { memory, domain, address, data, lanes, loc });
+            true
         });
-        if let Some(bypass) = &self.bypass {
-            if bypass.used.replace(true) || lanes.is_some() {
-                let message = "a memory that reads the new word has one write, of whole words";
-                return with(|context| context.report(loc, message));
-            }
-            assign(bypass.written.0, true.to_bool().0, loc);
-            at_module_level(|| {
-                assign(bypass.address, address, loc);
-                bypass.data.set(value);
-            });
+        let Some(bypass) = self.bypass.as_ref().filter(|_| written) else { return };
+        if bypass.used.replace(true) || lanes.is_some() {
+            let message = "a memory that reads the new word has one write, of whole words";
+            return with(|context| context.report(loc, message));
         }
+        assign(bypass.written.0, true.to_bool().0, loc);
+        unconditionally(|| {
+            assign(bypass.address, address, loc);
+            zip("write", &bypass.data, &value, loc, &mut |target, value| {
+                assign(target, value, loc);
+                target
+            });
+        });
     }
 
     /// Reads synchronously, under the conditions around this call: the word is there in the next cycle, and stays
@@ -234,11 +253,13 @@ impl<T: Data> Mem<T> {
     /// As [`Mem::read`], where `enable` is true.
     #[track_caller]
     pub fn read_if(&self, enable: Bool, address: impl Into<Bits>) -> T {
-        let (mut word, address) = (None, address.into());
-        // The location of this call, not of the closure.
-        let loc_read = |this: &Self| this.read(address);
-        when(enable, || word = Some(loc_read(self)));
-        word.expect("the body of when() runs once")
+        let loc = Location::caller();
+        let condition = with(|context| context.readable(enable.0, loc));
+        open_block();
+        let word = self.read(address);
+        let then = close_block();
+        with(|context| context.push(Stmt::If { condition, then, otherwise: vec![], loc }));
+        word
     }
 
     /// The word at `address` in this very cycle: distributed RAM.
@@ -254,8 +275,26 @@ impl<T: Data> Mem<T> {
     }
 }
 
-/// Runs `body` outside of all conditions.
-fn at_module_level(body: impl FnOnce()) {
+/// Sets `target` to 0 where nothing else sets it.
+fn set_default(target: Bits, loc: Loc) {
+    open_block();
+    let zero = with(|context| context.literal(Value::zero(target.width), loc));
+    assign(target, zero, loc);
+    let stmts = close_block();
+    with(|context| context.frame().defaults.extend(stmts));
+}
+
+/// What `body` sets is set outside of all conditions, in place of its default.
+fn unconditionally(body: impl FnOnce()) {
     let stmts = block(body);
-    with(|context| context.frame().blocks[0].extend(stmts));
+    with(|context| {
+        let frame = context.frame();
+        let target_of = |stmt: &Stmt| match stmt {
+            Stmt::Assign { target, .. } => Some(*target),
+            _ => None,
+        };
+        let targets: Vec<_> = stmts.iter().filter_map(target_of).collect();
+        frame.defaults.retain(|stmt| target_of(stmt).is_none_or(|target| !targets.contains(&target)));
+        frame.unconditional.extend(stmts);
+    });
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     check,
-    context::{Abort, Frame, with},
+    context::{Abort, Context, Frame, with},
     data::Data,
-    error::Errors,
+    error::{Error, Errors},
     finish,
     interface::Direction,
     ir::*,
@@ -14,6 +14,7 @@ use crate::{
 use std::{
     collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Describes module `name` with the ports `io`, and makes an instance of it in the module that is being described, or
@@ -58,6 +59,10 @@ fn build<Io: Data>(
             if context.frame().ghost {
                 context.report(loc, "an instance is made inside verification()");
             }
+        } else if let Some(Some(first)) = context.modules.first() {
+            let message =
+                format!("`{name}` is a second top module beside `{}`: a design has one", first.name);
+            context.report(loc, message);
         }
         let id = ModuleId(context.modules.len() as u32);
         context.modules.push(None);
@@ -80,9 +85,11 @@ fn build<Io: Data>(
         };
         let binding = context.stack.last().map_or(DomainId(0), |parent| parent.domain);
         context.stack.push(Frame {
-            id,
+            home: Home { run: context.run, module: id },
             module,
             blocks: vec![vec![]],
+            defaults: vec![],
+            unconditional: vec![],
             scopes: vec![],
             taken: HashMap::from([("clk".to_string(), 0), ("rst".to_string(), 0)]),
             known: HashMap::new(),
@@ -102,7 +109,9 @@ fn build<Io: Data>(
     body(&inner);
     let nested = with(|context| {
         let frame = context.frame();
-        frame.module.body = frame.blocks.pop().expect("the module's own block");
+        let own = frame.blocks.pop().expect("the module's own block");
+        let parts = [std::mem::take(&mut frame.defaults), own, std::mem::take(&mut frame.unconditional)];
+        frame.module.body = parts.concat();
         check::before_split(context);
         finish::split_wires(context.frame());
         let modules = std::mem::take(&mut context.modules);
@@ -197,7 +206,7 @@ fn instantiate<Io: Data>(inner: &Io, child: &Frame, loc: Loc) -> Io {
         })
     });
     let domains = child.bindings.clone();
-    let instance = Instance { name, doc, loc, module: child.id, connections, domains };
+    let instance = Instance { name, doc, loc, module: child.home.module, connections, domains };
     with(|context| context.module().instances.push(instance));
     outer
 }
@@ -207,7 +216,7 @@ fn instantiate<Io: Data>(inner: &Io, child: &Frame, loc: Loc) -> Io {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     /// `None` for a clock from outside of the design.
-    owner: Option<(ModuleId, DomainId)>,
+    owner: Option<(Home, DomainId)>,
 }
 
 impl Clock {
@@ -217,8 +226,9 @@ impl Clock {
     }
 
     /// The domain in whose scope this call stands.
+    #[track_caller]
     pub fn current() -> Clock {
-        with(|context| Clock { owner: Some((context.frame().id, context.frame().domain)) })
+        with(|context| Clock { owner: Some((context.frame().home, context.frame().domain)) })
     }
 
     /// Takes a clock of the module around into the one that is being described, where it is called `name` and has
@@ -227,7 +237,7 @@ impl Clock {
     pub fn enter(self, name: &str) -> Clock {
         let loc = Location::caller();
         with(|context| {
-            let parent = context.stack.iter().nth_back(1).map(|frame| frame.id);
+            let parent = context.stack.iter().nth_back(1).map(|frame| frame.home);
             let binding = match self.owner {
                 Some((owner, domain)) if Some(owner) == parent => domain,
                 None if parent.is_none() => DomainId(0),
@@ -248,7 +258,7 @@ impl Clock {
             let frame = context.frame();
             frame.module.domains.push(domain);
             frame.bindings.push(binding);
-            Clock { owner: Some((frame.id, DomainId(frame.module.domains.len() as u32 - 1))) }
+            Clock { owner: Some((frame.home, DomainId(frame.module.domains.len() as u32 - 1))) }
         })
     }
 
@@ -259,7 +269,7 @@ impl Clock {
         let outer = with(|context| {
             let current = context.frame().domain;
             match self.owner {
-                Some((owner, domain)) if owner == context.frame().id => context.frame().domain = domain,
+                Some((owner, domain)) if owner == context.frame().home => context.frame().domain = domain,
                 _ => context.report(loc, "the clock belongs to another module: enter() it here"),
             }
             current
@@ -282,10 +292,14 @@ pub struct Elaborated<Io> {
 ///
 /// # Errors
 /// All that is wrong with the design.
+#[track_caller]
 pub fn elaborate<Io>(generator: impl FnOnce() -> Io) -> Result<Elaborated<Io>, Errors> {
-    with(|context| *context = Default::default());
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    let loc = Location::caller();
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let outer = with(|context| std::mem::replace(context, Context { run, ..Default::default() }));
     let result = catch_unwind(AssertUnwindSafe(generator));
-    let context = with(std::mem::take);
+    let context = with(|context| std::mem::replace(context, outer));
     let io = match result {
         Ok(io) => Some(io),
         Err(payload) if payload.is::<Abort>() => None,
@@ -295,9 +309,11 @@ pub fn elaborate<Io>(generator: impl FnOnce() -> Io) -> Result<Elaborated<Io>, E
     // Faults of one line that a loop reports again and again are one.
     let mut seen = HashSet::new();
     errors.retain(|error| seen.insert((error.message.clone(), error.loc)));
-    let (Some(io), true) = (io, errors.is_empty()) else { return Err(Errors(errors)) };
     let modules: Vec<Module> = context.modules.into_iter().flatten().collect();
-    assert!(!modules.is_empty(), "the generator made no module");
+    if io.is_some() && modules.is_empty() {
+        errors.push(Error { message: "the generator makes no module".into(), loc, notes: vec![] });
+    }
+    let (Some(io), true) = (io, errors.is_empty()) else { return Err(Errors(errors)) };
     let design = Design { modules };
     errors.extend(check::design(&design));
     if errors.is_empty() { Ok(Elaborated { design, io }) } else { Err(Errors(errors)) }

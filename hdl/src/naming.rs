@@ -73,8 +73,8 @@ impl<T: Data> Tag<'_, T> {
 pub(crate) fn name_value<T: Data>(value: &T, name: &str, doc: &str) {
     for (place, leaf) in value.leaves() {
         with(|context| {
-            let Owner::Module(id) = leaf.owner else { return };
-            let Some(frame) = context.stack.last_mut().filter(|frame| frame.id == id) else { return };
+            let Owner::Module(home) = leaf.owner else { return };
+            let Some(frame) = context.stack.last_mut().filter(|frame| frame.home == home) else { return };
             let expr = &frame.module.exprs[leaf.id as usize];
             if !expr.name.is_empty() || matches!(expr.op, Op::Literal(_) | Op::Variant(..) | Op::Signal(_)) {
                 return;

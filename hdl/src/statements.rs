@@ -14,47 +14,23 @@ pub(crate) fn assign(target: Bits, value: Bits, loc: Loc) {
     with(|context| {
         let mut value = value;
         if !context.same_width("set", target, value, loc) {
-            if !matches!(target.owner, Owner::Module(id) if id == context.frame().id) {
+            if target.owner != Owner::Module(context.frame().home) {
                 return;
             }
             // The target counts as set, so that the fault is reported once.
             value = context.literal(Value::zero(target.width), loc);
         }
-        let module = context.module();
-        let signal_of = |id: ExprId| match &module.expr(id).op {
-            Op::Signal(signal) => Some(*signal),
-            _ => None,
-        };
-        let found = match &module.expr(target.expr_id()).op {
-            Op::Signal(signal) => Some((*signal, Part::Whole)),
-            Op::Slice(vector, low) => {
-                signal_of(*vector).map(|signal| (signal, Part::Slice { low: *low, width: target.width }))
+        let (signal, part) = match destination(context.module(), target) {
+            Ok(destination) => destination,
+            Err(why) => {
+                let message = format!("{} cannot be set: it is {why}", context.describe(target));
+                return context.report(loc, message);
             }
-            Op::Index(vector, index) => {
-                // A vector that is no power of two wide is indexed with zeros above it.
-                let vector = match &module.expr(*vector).op {
-                    Op::Concat(parts) => *parts.last().expect("two parts at least"),
-                    _ => *vector,
-                };
-                signal_of(vector).map(|signal| (signal, Part::Bit(*index)))
-            }
-            _ => None,
-        };
-        let settable = found.filter(|(signal, _)| {
-            use SignalKind::*;
-            matches!(module.signal(*signal).kind, Output | Wire | Register { .. } | InstanceInput { .. })
-        });
-        let Some((signal, part)) = settable else {
-            let message = format!(
-                "{} cannot be set: it is not a wire, a register, an output or an input of an instance",
-                context.describe(target)
-            );
-            return context.report(loc, message);
         };
         let ghost = context.module().signal(signal).ghost;
         if ghost != context.frame().ghost {
             let message = match ghost {
-                true => "is for verification and cannot be set outside of it",
+                true => "is for verification and cannot be set outside of verification()",
                 false => "is hardware and cannot be set inside verification()",
             };
             let message = format!("{} {message}", context.describe(target));
@@ -62,6 +38,38 @@ pub(crate) fn assign(target: Bits, value: Bits, loc: Loc) {
         }
         context.push(Stmt::Assign { target: signal, part, value: value.expr_id(), loc });
     });
+}
+
+/// The signal of `module` that an assignment to `target` sets, or what `target` is instead.
+fn destination(module: &Module, target: Bits) -> Result<(SignalId, Part), &'static str> {
+    let (signal, part) = match &module.expr(target.expr_id()).op {
+        Op::Signal(signal) => (*signal, Part::Whole),
+        Op::Slice(vector, low) => {
+            let (mut vector, mut low) = (*vector, *low);
+            while let Op::Slice(inner, below) = module.expr(vector).op {
+                (vector, low) = (inner, low + below);
+            }
+            let Op::Signal(signal) = module.expr(vector).op else { return Err("a part of an expression") };
+            (signal, Part::Slice { low, width: target.width })
+        }
+        Op::Index(vector, index) => {
+            // A vector that is no power of two wide is indexed with zeros above it.
+            let vector = match &module.expr(*vector).op {
+                Op::Concat(parts) if matches!(module.expr(parts[0]).op, Op::Literal(_)) => parts[1],
+                _ => *vector,
+            };
+            let Op::Signal(signal) = module.expr(vector).op else { return Err("a bit of an expression") };
+            (signal, Part::Bit(*index))
+        }
+        Op::Literal(_) | Op::Variant(..) => return Err("a constant"),
+        _ => return Err("an expression"),
+    };
+    match module.signal(signal).kind {
+        SignalKind::Input => Err("an input of the module"),
+        SignalKind::InstanceOutput { .. } => Err("an output of an instance"),
+        SignalKind::MemoryRead { .. } => Err("what a memory read returns"),
+        _ => Ok((signal, part)),
+    }
 }
 
 /// `targets[index]` takes `value`, by a `case` over the index.
@@ -76,25 +84,71 @@ pub(crate) fn assign_at<T: Data>(targets: &[T], index: Bits, value: T, loc: Loc)
         Arm { value: Value::new(index.width, i as u128), body }
     });
     let arms = arms.collect();
-    let selector = index.expr_id();
-    with(|context| context.push(Stmt::Case(Case { selector, enumeration: None, arms, default: None, loc })));
+    with(|context| {
+        let selector = context.readable(index, loc);
+        context.push(Stmt::Case(Case { selector, enumeration: None, arms, default: None, loc }))
+    });
 }
 
 /// The statements that `body` makes.
 pub(crate) fn block(body: impl FnOnce()) -> Vec<Stmt> {
-    with(|context| context.frame().blocks.push(vec![]));
+    open_block();
     body();
-    with(|context| context.frame().blocks.pop().expect("the block that was opened above"))
+    close_block()
 }
 
-fn check_condition(condition: Bool, loc: Loc) {
-    with(|context| context.usable(condition.0, loc));
+/// The next statements go into a block of their own, until [`close_block`]: [`block`] for callers that
+/// `#[track_caller]` must pass through.
+#[track_caller]
+pub(crate) fn open_block() {
+    with(|context| context.frame().blocks.push(vec![]));
 }
 
-/// A `when` that `elsewhen` and `otherwise` can continue.
+pub(crate) fn close_block() -> Vec<Stmt> {
+    with(|context| context.frame().blocks.pop().expect("open_block() opened it"))
+}
+
+/// A `when` that `elsewhen` and `otherwise` can continue, directly behind it.
 pub struct When {
-    /// Position of the `If` in the block.
+    place: Place,
+}
+
+/// Where a statement stands that later calls add to.
+#[derive(Clone, Copy)]
+struct Place {
+    home: Home,
+    /// How many blocks are open around it.
+    depth: usize,
+    /// Position in the innermost block, the last when the statement was made.
     at: usize,
+    loc: Loc,
+}
+
+impl Place {
+    /// Appends `stmt` to the open block.
+    fn of(stmt: Stmt, loc: Loc) -> Place {
+        with(|context| {
+            let at = context.push(stmt);
+            let frame = context.frame();
+            Place { home: frame.home, depth: frame.blocks.len(), at, loc }
+        })
+    }
+
+    /// The statement, if it is still the last one; reports it otherwise.
+    fn reach(self, what: &str, loc: Loc, then: impl FnOnce(&mut Stmt)) {
+        with(|context| {
+            let frame = context.frame();
+            let same_block = frame.home == self.home && frame.blocks.len() == self.depth;
+            let block = frame.blocks.last_mut().expect("the module's own block is always open");
+            match block.get_mut(self.at..) {
+                Some([stmt]) if same_block => then(stmt),
+                _ => {
+                    let message = format!("{what} must directly follow what it continues, at {}", self.loc);
+                    context.report(loc, message);
+                }
+            }
+        });
+    }
 }
 
 /// What `body` describes happens where `condition` is true.
@@ -113,16 +167,14 @@ pub struct When {
 #[track_caller]
 pub fn when(condition: Bool, body: impl FnOnce()) -> When {
     let loc = Location::caller();
-    check_condition(condition, loc);
+    let condition = with(|context| context.readable(condition.0, loc));
     let then = block(body);
-    let condition = condition.0.expr_id();
-    When { at: with(|context| context.push(Stmt::If { condition, then, otherwise: vec![], loc })) }
+    When { place: Place::of(Stmt::If { condition, then, otherwise: vec![], loc }, loc) }
 }
 
 impl When {
-    fn append(&self, new: Vec<Stmt>) {
-        with(|context| {
-            let mut stmt = context.stmt(self.at);
+    fn append(&self, what: &str, new: Vec<Stmt>, loc: Loc) {
+        self.place.reach(what, loc, |mut stmt| {
             while let Stmt::If { otherwise, .. } = stmt {
                 if otherwise.is_empty() {
                     *otherwise = new;
@@ -137,23 +189,24 @@ impl When {
     #[track_caller]
     pub fn elsewhen(self, condition: Bool, body: impl FnOnce()) -> When {
         let loc = Location::caller();
-        check_condition(condition, loc);
+        let condition = with(|context| context.readable(condition.0, loc));
         let then = block(body);
-        let condition = condition.0.expr_id();
-        self.append(vec![Stmt::If { condition, then, otherwise: vec![], loc }]);
+        self.append("elsewhen()", vec![Stmt::If { condition, then, otherwise: vec![], loc }], loc);
         self
     }
 
     /// Where no condition so far is true.
+    #[track_caller]
     pub fn otherwise(self, body: impl FnOnce()) {
+        let loc = Location::caller();
         let body = block(body);
-        self.append(body);
+        self.append("otherwise()", body, loc);
     }
 }
 
 /// A `case` over a vector; see [`switch`].
 pub struct Switch {
-    at: usize,
+    place: Place,
     width: u32,
     seen: HashSet<Value>,
 }
@@ -162,20 +215,19 @@ pub struct Switch {
 #[track_caller]
 pub fn switch(selector: impl Into<Bits>) -> Switch {
     let (loc, selector) = (Location::caller(), selector.into());
-    let at = with(|context| {
-        context.usable(selector, loc);
-        let selector = selector.expr_id();
-        context.push(Stmt::Case(Case { selector, enumeration: None, arms: vec![], default: None, loc }))
-    });
-    Switch { at, width: selector.width, seen: HashSet::new() }
+    let width = selector.width;
+    let selector = with(|context| context.readable(selector, loc));
+    let case = Case { selector, enumeration: None, arms: vec![], default: None, loc };
+    Switch { place: Place::of(Stmt::Case(case), loc), width, seen: HashSet::new() }
 }
 
 impl Switch {
-    fn case_stmt<R>(&self, f: impl FnOnce(&mut Case) -> R) -> R {
-        with(|context| match context.stmt(self.at) {
-            Stmt::Case(case) => f(case),
-            _ => unreachable!("a Switch stands at its own Case"),
-        })
+    fn append(&self, what: &str, loc: Loc, add: impl FnOnce(&mut Case)) {
+        self.place.reach(what, loc, |stmt| {
+            if let Stmt::Case(case) = stmt {
+                add(case);
+            }
+        });
     }
 
     /// What happens where the selector is `value`. An error if it does not fit or has an arm already.
@@ -183,35 +235,43 @@ impl Switch {
     pub fn case(mut self, value: u128, body: impl FnOnce()) -> Switch {
         let loc = Location::caller();
         let body = block(body);
-        let fits = self.width >= 128 || value >> self.width == 0;
-        let value = Value::new(self.width, value);
-        if !fits || !self.seen.insert(value.clone()) {
-            let width = self.width;
-            let message = if fits {
-                format!("the case {value:?} occurs twice")
-            } else {
-                format!("the case does not fit in the {width} bits of the selector")
-            };
+        let width = self.width;
+        if width < 128 && value >> width != 0 {
+            let message = format!("the case {value} does not fit in the {width} bits of the selector");
             with(|context| context.report(loc, message));
             return self;
         }
-        self.case_stmt(|case| case.arms.push(Arm { value, body }));
+        let value = Value::new(width, value);
+        if !self.seen.insert(value.clone()) {
+            with(|context| context.report(loc, format!("the case {value:?} occurs twice")));
+            return self;
+        }
+        self.append("case()", loc, |case| case.arms.push(Arm { value, body }));
         self
     }
 
     /// What happens where the selector has no arm.
+    #[track_caller]
     pub fn default(self, body: impl FnOnce()) {
+        let loc = Location::caller();
         let body = block(body);
-        self.case_stmt(|case| case.default = Some(body));
+        self.append("default()", loc, |case| case.default = Some(body));
     }
 }
 
 /// What `body` declares and sets exists for checks only: it is emitted under `` `ifdef FORMAL `` together with them.
+#[track_caller]
 pub fn verification<R>(body: impl FnOnce() -> R) -> R {
-    let outer = with(|context| std::mem::replace(&mut context.frame().ghost, true));
+    let outer = set_ghost(true);
     let result = body();
-    with(|context| context.frame().ghost = outer);
+    set_ghost(outer);
     result
+}
+
+/// Whether what is made from here on exists for checks only. Returns what held before.
+#[track_caller]
+pub(crate) fn set_ghost(ghost: bool) -> bool {
+    with(|context| std::mem::replace(&mut context.frame().ghost, ghost))
 }
 
 /// `condition` holds on every clock edge outside of reset at which the conditions around this call are true.
@@ -232,7 +292,7 @@ pub fn cover(condition: Bool, message: &str) {
     check(CheckKind::Cover, condition, message, Location::caller());
 }
 
-fn check(kind: CheckKind, condition: Bool, message: &str, loc: Loc) {
+pub(crate) fn check(kind: CheckKind, condition: Bool, message: &str, loc: Loc) {
     with(|context| {
         if !context.usable(condition.0, loc) {
             return;

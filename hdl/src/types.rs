@@ -16,9 +16,17 @@ pub(crate) enum Owner {
     /// A type, not a value.
     Type(Orientation),
     /// An expression of this module.
-    Module(ModuleId),
+    Module(Home),
     /// What a faulty call returned; the fault is recorded already.
     Poison,
+}
+
+/// A module of one elaboration: modules of several elaborations have the same numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Home {
+    /// Number of the elaboration.
+    pub run: u64,
+    pub module: ModuleId,
 }
 
 /// How a leaf of a type runs.
@@ -71,8 +79,15 @@ impl<T> Copy for Enum<T> {}
 /// ```
 #[track_caller]
 pub fn bits(width: usize) -> Bits {
-    require(width > 0 && width < 1 << 20, || format!("a vector of {width} bits"));
+    check_width(width);
     Bits { owner: Owner::Type(Orientation::default()), id: 0, width: width as u32 }
+}
+
+#[track_caller]
+fn check_width(width: usize) {
+    require((1..1 << 20).contains(&width), || {
+        format!("a vector of {width} bits: a width is at least 1 and less than 2^20")
+    });
 }
 
 /// The type of one bit.
@@ -92,6 +107,7 @@ pub fn signed(width: usize) -> Signed {
 #[track_caller]
 pub fn lit(value: impl TryInto<u128>, width: usize) -> Bits {
     let loc = Location::caller();
+    check_width(width);
     let value = value.try_into().ok();
     let fits = value.is_some_and(|value| width >= 128 || value >> width == 0);
     with(|context| {
@@ -111,13 +127,26 @@ pub fn constant(value: Value) -> Bits {
 }
 
 /// Ends the elaboration with an error unless `condition` holds: for parameters out of their range.
+///
+/// ```
+/// # use hdl::*;
+/// # #[derive(Bundle, Clone)]
+/// # struct Io { #[output] q: Bool }
+/// fn divider(by: usize) -> Io {
+///     require(by >= 2, || format!("divider by {by}: at least 2"));
+///     module("divider", Io::ty(), |io| io.q.set(false))
+/// }
+/// let errors = elaborate(|| divider(1)).unwrap_err();
+/// assert_eq!(errors.0[0].message, "divider by 1: at least 2");
+/// ```
+///
+/// # Panics
+/// With the message, outside of an elaboration.
 #[track_caller]
 pub fn require(condition: bool, message: impl FnOnce() -> String) {
     if !condition {
         let loc = Location::caller();
-        let message = message();
-        with(|context| context.report(loc, message));
-        std::panic::resume_unwind(Box::new(crate::context::Abort));
+        crate::context::abort(message(), loc);
     }
 }
 
@@ -177,19 +206,21 @@ impl Bits {
 
     #[track_caller]
     pub fn gt(self, other: impl ToBits) -> Bool {
-        other.to_bits(self.width).compare("gt", self, Compare::Less)
+        let other = other.to_bits(self.width);
+        Bool(self.binary("gt", other, 1, |a, b| Op::Compare(Compare::Less, b, a)))
     }
 
     #[track_caller]
     pub fn ge(self, other: impl ToBits) -> Bool {
-        other.to_bits(self.width).compare("ge", self, Compare::LessOrEqual)
+        let other = other.to_bits(self.width);
+        Bool(self.binary("ge", other, 1, |a, b| Op::Compare(Compare::LessOrEqual, b, a)))
     }
 
     /// `width` bits from bit `low` up. Can be set if `self` can.
     #[track_caller]
     pub fn slice(self, low: usize, width: usize) -> Bits {
         let loc = Location::caller();
-        if width == 0 || low + width > self.width() {
+        if width == 0 || low.saturating_add(width) > self.width() {
             with(|context| {
                 let message = format!(
                     "a slice of {width} bits from bit {low} is outside of {}",
@@ -243,7 +274,7 @@ impl Bits {
     }
 
     /// The bit at a dynamic position; a position beyond the vector reads 0 and sets nothing. The index has
-    /// `clog2(width)` bits. Can be set if `self` can.
+    /// `clog2(width)` bits. Can be set if `self` is a whole signal that can.
     #[track_caller]
     pub fn at(self, index: impl Into<Bits>) -> Bool {
         let (loc, index) = (Location::caller(), index.into());
@@ -276,13 +307,16 @@ impl Bits {
     pub fn zext(self, width: usize) -> Bits {
         let loc = Location::caller();
         with(|context| {
-            if !context.usable(self, loc) || self.width() == width {
-                return self;
+            if !context.usable(self, loc) {
+                return Bits::poison(width as u32);
             }
             if width < self.width() {
                 let message = format!("zext to {width} bits is narrower than {}", context.describe(self));
                 context.report(loc, message);
                 return Bits::poison(width as u32);
+            }
+            if width == self.width() {
+                return self;
             }
             let zeros = context.literal(Value::zero(width as u32 - self.width), loc);
             context.expr(Op::Concat(vec![zeros.expr_id(), self.expr_id()]), width as u32, loc)
@@ -324,8 +358,11 @@ impl Bits {
     /// The sum with its carry: one bit wider.
     #[track_caller]
     pub fn wide_add(self, other: impl ToBits) -> Bits {
-        let other = other.to_bits(self.width);
-        self.zext(self.width() + 1) + other.zext(other.width() + 1)
+        let (loc, other) = (Location::caller(), other.to_bits(self.width));
+        if !with(|context| context.same_width("wide_add", self, other, loc)) {
+            return Bits::poison(self.width + 1);
+        }
+        self.zext(self.width() + 1) + other.zext(self.width() + 1)
     }
 
     /// `count` copies side by side.
@@ -346,7 +383,7 @@ impl Bits {
         with(|context| {
             if distance.width > 16 {
                 let message =
-                    format!("the distance of a shift is {}, more than 16", context.describe(distance));
+                    format!("the distance of a shift has more than 16 bits: {}", context.describe(distance));
                 context.report(loc, message);
                 return Bits::poison(self.width);
             }
@@ -459,6 +496,7 @@ pub fn all_of(conditions: impl IntoIterator<Item = Bool>) -> Bool {
 
 impl<const N: usize> U<N> {
     /// The type "`N` bits".
+    #[track_caller]
     pub fn ty() -> Self {
         U(bits(N))
     }
@@ -650,6 +688,7 @@ impl Signed {
     #[track_caller]
     pub fn lit(value: i128, width: usize) -> Signed {
         let loc = Location::caller();
+        check_width(width);
         let fits = width >= 128 || (-(1i128 << (width - 1))..1i128 << (width - 1)).contains(&value);
         with(|context| {
             if !fits {
@@ -828,12 +867,11 @@ impl<T: HwEnum> Enum<T> {
     #[track_caller]
     pub fn cases(self, body: impl Fn(T)) {
         let loc = Location::caller();
-        let enumeration = with(|context| {
-            context.usable(self.0, loc);
-            context.enumeration(enum_type::<T>())
-        });
         let width = self.0.width;
-        with(|context| context.frame().in_cases += 1);
+        let (selector, enumeration) = with(|context| {
+            context.frame().in_cases += 1;
+            (context.readable(self.0, loc), context.enumeration(enum_type::<T>()))
+        });
         let arms = T::VARIANTS.iter().map(|&(_, variant, value, _)| {
             let body = crate::statements::block(|| body(variant));
             Arm { value: Value::new(width, value), body }
@@ -841,14 +879,8 @@ impl<T: HwEnum> Enum<T> {
         let arms = arms.collect();
         with(|context| {
             context.frame().in_cases -= 1;
-            let selector = self.0.expr_id();
-            context.push(Stmt::Case(Case {
-                selector,
-                enumeration: Some(enumeration),
-                arms,
-                default: None,
-                loc,
-            }));
+            let enumeration = Some(enumeration);
+            context.push(Stmt::Case(Case { selector, enumeration, arms, default: None, loc }));
         });
     }
 }
