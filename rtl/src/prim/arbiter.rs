@@ -137,3 +137,67 @@ pub(super) fn next_turn(requests: Bits, above: Bits) -> Turn {
     let grant = any_high.mux(high & !below_high, requests & !below_all);
     Turn { grant, above: any_high.mux(below_high, below_all) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    const SIZES: [usize; 7] = [1, 2, 3, 5, 16, 20, 66];
+
+    /// Random requests, sparse and dense.
+    fn requests(bench: &mut Bench, n: usize) -> u128 {
+        let dense = bench.rng.f64();
+        (0..n).map(|i| u128::from(bench.rng.f64() < dense) << i).sum()
+    }
+
+    #[test]
+    fn priority_grants_the_lowest() {
+        for n in SIZES {
+            let (mut bench, io) = Bench::new(|| priority(n), 1);
+            for _ in 0..300 {
+                let requests = requests(&mut bench, n);
+                bench.sim.poke(io.requests, requests);
+                let lowest = if requests == 0 { 0 } else { requests.trailing_zeros() };
+                assert_eq!(bench.sim.peek(io.any), requests != 0);
+                assert_eq!(bench.sim.peek(io.grant), if requests == 0 { 0 } else { 1 << lowest });
+                assert_eq!(bench.sim.peek(io.index), u128::from(lowest));
+            }
+        }
+    }
+
+    #[test]
+    fn round_robin_goes_round() {
+        for n in SIZES {
+            let (mut bench, io) = Bench::new(|| round_robin(n), 2);
+            let mut first = 0;
+            for cycle in 0..2000 {
+                if cycle == 1000 {
+                    bench.sim.poke(io.accept, true);
+                    bench.sim.reset();
+                    first = 0;
+                }
+                let requests = requests(&mut bench, n);
+                let accept = bench.rng.bool();
+                bench.sim.poke(io.requests, requests);
+                bench.sim.poke(io.accept, accept);
+                let next = (first..first + n).map(|i| i % n).find(|i| requests >> i & 1 == 1);
+                assert_eq!(bench.sim.peek(io.any), next.is_some());
+                assert_eq!(bench.sim.peek(io.grant), next.map_or(0, |i| 1 << i));
+                assert_eq!(bench.sim.peek(io.index), next.unwrap_or(0) as u128);
+                bench.sim.step();
+                if let (Some(next), true) = (next, accept) {
+                    first = (next + 1) % n;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_other_numbers() {
+        for n in [0, 67] {
+            let errors = elaborate(|| priority(n)).expect_err("must be refused").to_string();
+            assert!(errors.contains("1 to 66 requesters"), "{errors}");
+        }
+    }
+}

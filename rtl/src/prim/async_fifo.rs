@@ -127,3 +127,92 @@ pub fn async_fifo<T: Data>(payload: T, depth: usize, enq: Clock, deq: Clock) -> 
 fn gray(number: Bits) -> Bits {
     number ^ number.slice(1, number.width() - 1).zext(number.width())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    /// The domains of `enq_clk` and `deq_clk`.
+    const ENQ: usize = 1;
+    const DEQ: usize = 2;
+
+    fn build(depth: usize, seed: u64) -> (Bench, AsyncFifoIo<Bits>) {
+        Bench::new(|| async_fifo(bits(11), depth, Clock::external(), Clock::external()), seed)
+    }
+
+    /// One edge of either clock, or of both at once.
+    fn edge(bench: &mut Bench, source: &mut Source<Bits>, sink: &mut Sink<Bits>, share: f64) {
+        match bench.rng.f64() {
+            x if x < 0.2 => bench.edge(&mut [source, sink], &[ENQ, DEQ]),
+            x if x < 0.2 + 0.8 * share => bench.edge(&mut [source], &[ENQ]),
+            _ => bench.edge(&mut [sink], &[DEQ]),
+        }
+    }
+
+    #[test]
+    fn keeps_order_at_any_ratio_of_clocks() {
+        for (depth, seed) in [(4, 1), (16, 2), (64, 3)] {
+            for share in [0.1, 0.5, 0.9] {
+                for (up, down) in PACES {
+                    let (mut bench, io) = build(depth, seed);
+                    let (mut source, mut sink) = (Source::new(&io.enq, up), Sink::new(&io.deq, down));
+                    for _ in 0..2 {
+                        let words = random_words(&mut bench.rng, 11, 3 * depth + 50);
+                        source.send(words.clone());
+                        for _ in 0..50_000 {
+                            edge(&mut bench, &mut source, &mut sink, share);
+                            if sink.got.len() == words.len() {
+                                break;
+                            }
+                        }
+                        assert_eq!(sink.got, words);
+
+                        let lost = random_words(&mut bench.rng, 11, 3);
+                        source.send(lost);
+                        (0..5).for_each(|_| edge(&mut bench, &mut source, &mut sink, share));
+                        source.reset();
+                        bench.sim.poke(io.enq.valid, false);
+                        bench.sim.reset();
+                        assert!(!bench.sim.peek(io.deq.valid), "empty after reset");
+                        sink.got.clear();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fills_to_its_depth() {
+        let (mut bench, io) = build(16, 4);
+        let mut source = Source::new(&io.enq, 1.0);
+        source.send((0..40).map(|i| word(i, 11)));
+        bench.sim.poke(io.deq.ready, false);
+        (0..60).for_each(|_| bench.edge(&mut [&mut source], &[ENQ]));
+        assert_eq!(source.sent, 16, "none leaves while the other clock stands still");
+    }
+
+    #[test]
+    fn moves_a_beat_every_cycle() {
+        for (depth, latency) in [(8, 4), (64, 5)] {
+            let (mut bench, io) = build(depth, 5);
+            let (mut source, mut sink) = (Source::new(&io.enq, 1.0), Sink::new(&io.deq, 1.0));
+            source.send((0..500).map(|i| word(i, 11)));
+            let mut cycles = 0;
+            while sink.got.len() < 500 && cycles < 2000 {
+                bench.edge(&mut [&mut source, &mut sink], &[ENQ, DEQ]);
+                cycles += 1;
+            }
+            assert_eq!(cycles, 500 + latency + 1);
+        }
+    }
+
+    #[test]
+    fn refuses_other_depths() {
+        for depth in [2, 12, 8192] {
+            let errors = elaborate(|| async_fifo(bits(1), depth, Clock::external(), Clock::external()));
+            let errors = errors.expect_err("must be refused").to_string();
+            assert!(errors.contains("the depth is a power of two from 4 to 4096"), "{errors}");
+        }
+    }
+}

@@ -100,3 +100,57 @@ pub fn cam<T: Data>(key: T, entries: usize) -> CamIo<T> {
         io.result.payload.index.set(delay_without_reset(encode(first_one(matches))));
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn finds_what_was_written() {
+        for entries in [2, 11, 32] {
+            // Few keys, so that hits and double entries are common.
+            let (mut bench, io) = Bench::new(|| cam(bits(60), entries), 1);
+            let mut model: Vec<Option<u128>> = vec![None; entries];
+            let mut expected = [None; 2];
+            for cycle in 0..3000 {
+                if cycle == 1500 {
+                    bench.sim.reset();
+                    model.fill(None);
+                    expected = [None; 2];
+                }
+                let key = |bench: &mut Bench| 1u128 << 59 | bench.rng.u128(..entries as u128);
+                let (written, wanted) = (key(&mut bench), key(&mut bench));
+                let (writes, looks_up, present) = (bench.rng.bool(), bench.rng.bool(), bench.rng.u8(..3) > 0);
+                let index = bench.rng.usize(..1 << clog2(entries));
+                bench.sim.poke(io.write.valid, writes);
+                bench.sim.poke(io.write.payload.index, index as u128);
+                bench.sim.poke(io.write.payload.present, present);
+                bench.sim.poke(io.write.payload.key, written);
+                bench.sim.poke(io.lookup.valid, looks_up);
+                bench.sim.poke(io.lookup.payload, wanted);
+
+                let [_, result] = expected;
+                assert_eq!(bench.sim.peek(io.result.valid), result.is_some());
+                if let Some(found) = result {
+                    assert_eq!(bench.sim.peek(io.result.payload.hit), found != entries);
+                    assert_eq!(bench.sim.peek(io.result.payload.index), (found % entries) as u128);
+                }
+                bench.sim.step();
+                let found = model.iter().position(|entry| *entry == Some(wanted)).unwrap_or(entries);
+                expected = [looks_up.then_some(found), expected[0]];
+                if writes && index < entries {
+                    model[index] = present.then_some(written);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_other_sizes() {
+        for entries in [1, 65] {
+            let errors = elaborate(|| cam(bits(8), entries)).expect_err("must be refused").to_string();
+            assert!(errors.contains("a CAM has 2 to 64 entries"), "{errors}");
+        }
+    }
+}

@@ -72,3 +72,37 @@ pub fn counter(width: usize, overflow: Overflow) -> CounterIo {
         io.value.set(count);
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn counts_as_a_number_does() {
+        for (width, overflow) in [(1, Overflow::Wrap), (3, Overflow::Wrap), (3, Overflow::Saturate)] {
+            let (mut bench, io) = Bench::new(|| counter(width, overflow), 1);
+            let largest = (1u128 << width) - 1;
+            let (mut model, mut at_end) = (0, 0);
+            for cycle in 0..2000 {
+                if cycle == 1000 {
+                    bench.sim.reset();
+                    model = 0;
+                }
+                let (increment, clear) = (bench.rng.bool(), bench.rng.u8(..50) == 0);
+                bench.sim.poke(io.increment, increment);
+                bench.sim.poke(io.clear, clear);
+                assert_eq!(bench.sim.peek(io.value), model);
+                bench.sim.step();
+                at_end += usize::from(model == largest && increment);
+                model = match (clear, increment, overflow) {
+                    (true, ..) => increment.into(),
+                    (_, true, Overflow::Wrap) => (model + 1) & largest,
+                    (_, true, Overflow::Saturate) => (model + 1).min(largest),
+                    _ => model,
+                };
+            }
+            assert!(at_end > 10, "the end of the range was reached");
+        }
+    }
+}

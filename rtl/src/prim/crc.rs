@@ -151,3 +151,95 @@ impl CrcParameters {
         (0..exponent.abs()).fold(1, |s, _| if exponent > 0 { times_x(s) } else { divided_by_x(s) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+    use ::crc::{Algorithm, CRC_3_GSM, CRC_16_IBM_3740, CRC_24_BLE, CRC_32_ISO_HDLC, CRC_64_XZ, Crc};
+
+    fn parameters<W: Copy + Into<u64> + ::crc::Width>(algorithm: &Algorithm<W>) -> CrcParameters {
+        CrcParameters {
+            name: "test",
+            width: algorithm.width.into(),
+            polynomial: algorithm.poly.into(),
+            init: algorithm.init.into(),
+            reflect_in: algorithm.refin,
+            reflect_out: algorithm.refout,
+            xor_out: algorithm.xorout.into(),
+        }
+    }
+
+    /// Frames with random gaps, one of them cut off by a reset, against `model`.
+    fn check(parameters: CrcParameters, bytes: usize, model: impl Fn(&[u8]) -> u64) {
+        let (mut bench, io) = Bench::new(|| crc(parameters, bytes), 1);
+        let latency = if bytes == 1 { 2 } else { 2 + clog2(bytes) };
+        let mut expected = vec![None; latency];
+        let mut feed = |bench: &mut Bench, beat: Option<Word>, result: Option<u64>| {
+            bench.sim.poke(io.input.valid, beat.is_some());
+            let payload = beat.unwrap_or_else(|| bench.word(io.input.payload.size()));
+            bench.sim.poke_wide(&io.input.payload, &payload);
+            let due: Option<u64> = expected.pop().flatten();
+            assert_eq!(bench.sim.peek(io.output.valid), due.is_some());
+            if let Some(due) = due {
+                assert_eq!(bench.sim.peek(io.output.payload), due.into());
+            }
+            bench.sim.step();
+            expected.insert(0, result);
+        };
+        for _ in 0..60 {
+            let frame = Frame::random(&mut bench.rng, 1..=3 * bytes + 20);
+            let beats = frame.beats(bytes, &mut bench.rng);
+            let last = beats.len() - 1;
+            for (i, beat) in beats.into_iter().enumerate() {
+                while bench.rng.u8(..4) == 0 {
+                    feed(&mut bench, None, None);
+                }
+                feed(&mut bench, Some(beat), (i == last).then(|| model(&frame.data)));
+            }
+        }
+        (0..latency).for_each(|_| feed(&mut bench, None, None));
+        let lost = Frame { data: vec![0x5A; 2 * bytes], error: false }.beats(bytes, &mut bench.rng);
+        feed(&mut bench, Some(lost[0].clone()), None);
+        bench.sim.reset();
+        let frame = Frame { data: b"123456789".to_vec(), error: false };
+        let beats = frame.beats(bytes, &mut bench.rng);
+        let last = beats.len() - 1;
+        for (i, beat) in beats.into_iter().enumerate() {
+            feed(&mut bench, Some(beat), (i == last).then(|| model(&frame.data)));
+        }
+        (0..latency).for_each(|_| feed(&mut bench, None, None));
+    }
+
+    #[test]
+    fn ethernet_agrees_with_the_crate() {
+        assert_eq!(CrcParameters { name: "test", ..ETHERNET }, parameters(&CRC_32_ISO_HDLC));
+        let model = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+        for bytes in [1, 2, 3, 4, 8, 16, 32] {
+            check(ETHERNET, bytes, |data| model.checksum(data).into());
+        }
+    }
+
+    #[test]
+    fn other_polynomials_agree_with_the_crate() {
+        let model = Crc::<u64>::new(&CRC_64_XZ);
+        check(parameters(&CRC_64_XZ), 8, |data| model.checksum(data));
+        let model = Crc::<u32>::new(&CRC_24_BLE);
+        check(parameters(&CRC_24_BLE), 5, |data| model.checksum(data).into());
+        let model = Crc::<u16>::new(&CRC_16_IBM_3740);
+        check(parameters(&CRC_16_IBM_3740), 8, |data| model.checksum(data).into());
+        let model = Crc::<u8>::new(&CRC_3_GSM);
+        check(parameters(&CRC_3_GSM), 4, |data| model.checksum(data).into());
+    }
+
+    #[test]
+    fn refuses_what_is_no_crc() {
+        let even = CrcParameters { polynomial: 0x8004, ..ETHERNET };
+        for (parameters, bytes) in [(even, 8), (CrcParameters { width: 31, ..ETHERNET }, 8)] {
+            let errors = elaborate(|| crc(parameters, bytes)).expect_err("must be refused").to_string();
+            assert!(errors.contains("the polynomial of CRC `ethernet` must be odd"), "{errors}");
+        }
+        let errors = elaborate(|| crc(ETHERNET, 65)).expect_err("must be refused").to_string();
+        assert!(errors.contains("1 to 64 bytes, not 65"), "{errors}");
+    }
+}

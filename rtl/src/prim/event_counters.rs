@@ -87,3 +87,65 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
         io.value.set(delay(totals.peek(io.read_index)));
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    /// Waits until everything is counted and reads all totals.
+    fn totals(bench: &mut Bench, io: &EventCountersIo, events: usize) -> Vec<u128> {
+        bench.sim.poke(io.events, 0);
+        (0..events).for_each(|_| bench.sim.step());
+        let mut read = |i: usize| {
+            bench.sim.poke(io.read_index, i as u128);
+            bench.sim.step();
+            bench.sim.peek(io.value)
+        };
+        (0..events).map(&mut read).collect()
+    }
+
+    #[test]
+    fn counts_every_event() {
+        for events in [2, 3, 20, 64] {
+            let (mut bench, io) = Bench::new(|| event_counters(events, 16), 1);
+            bench.sim.poke(io.clear, false);
+            bench.sim.poke(io.read_index, 0);
+            for round in 0..4 {
+                let mut model = vec![0; events];
+                for cycle in 0..500 {
+                    // The densest load comes first: every event in every cycle, from the very first.
+                    let happens = bench.rng.u128(..) | if round % 2 == 0 { u128::MAX } else { 0 };
+                    let happens = happens & (u128::MAX >> (128 - events));
+                    bench.sim.poke(io.events, happens);
+                    bench.sim.poke(io.clear, round == 2 && cycle == 300);
+                    if round == 2 && cycle == 300 {
+                        model.fill(0);
+                    }
+                    model.iter_mut().enumerate().for_each(|(i, total)| *total += happens >> i & 1);
+                    bench.sim.step();
+                }
+                assert_eq!(totals(&mut bench, &io, events), model);
+                bench.sim.reset();
+            }
+        }
+    }
+
+    #[test]
+    fn stays_at_the_end() {
+        let (mut bench, io) = Bench::new(|| event_counters(3, 8), 2);
+        bench.sim.poke(io.clear, false);
+        bench.sim.poke(io.read_index, 0);
+        bench.sim.poke(io.events, 0b101);
+        (0..300).for_each(|_| bench.sim.step());
+        assert_eq!(totals(&mut bench, &io, 3), [255, 0, 255]);
+    }
+
+    #[test]
+    fn refuses_sizes_out_of_range() {
+        let errors = elaborate(|| event_counters(65, 32)).expect_err("must be refused").to_string();
+        assert!(errors.contains("2 to 64 events are counted, not 65"), "{errors}");
+        let errors = elaborate(|| event_counters(4, 7)).expect_err("must be refused").to_string();
+        assert!(errors.contains("8 to 64 bits, not 7"), "{errors}");
+    }
+}

@@ -152,3 +152,79 @@ pub(super) fn read_ahead<T: Data>(ram: &Mem<T>, read_at: Bits, waiting: Bool, de
     deq.payload.set(output);
     ReadAhead { fetch, loaded, holding }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    /// Random traffic against a queue of words, with a reset in the middle.
+    #[test]
+    fn keeps_order_at_any_pace() {
+        for (depth, seed) in [(2, 1), (16, 2), (32, 3), (64, 4), (256, 5)] {
+            for (up, down) in PACES {
+                let (mut bench, io) = Bench::new(|| fifo(bits(13), depth), seed);
+                let (mut source, mut sink) = (Source::new(&io.enq, up), Sink::new(&io.deq, down));
+                for _ in 0..2 {
+                    let words = random_words(&mut bench.rng, 13, 4 * depth + 50);
+                    source.send(words.clone());
+                    for _ in 0..60 {
+                        bench.cycle(&mut [&mut source, &mut sink]);
+                        let inside = source.sent - sink.got.len();
+                        assert_eq!(bench.sim.peek(io.occupancy), inside as u128, "occupancy");
+                    }
+                    bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == words.len());
+                    assert_eq!(sink.got, words);
+
+                    // Beats that are inside do not survive a reset.
+                    let lost = random_words(&mut bench.rng, 13, depth / 2);
+                    source.send(lost);
+                    (0..depth / 4).for_each(|_| bench.cycle(&mut [&mut source]));
+                    source.reset();
+                    bench.sim.poke(io.enq.valid, false);
+                    bench.sim.reset();
+                    assert!(!bench.sim.peek(io.deq.valid), "empty after reset");
+                    assert!(bench.sim.peek(io.enq.ready), "ready after reset");
+                    (source.sent, sink.got) = (0, vec![]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fills_to_its_capacity_and_no_further() {
+        for depth in [2, 16, 64] {
+            let (mut bench, io) = Bench::new(|| fifo(bits(8), depth), 7);
+            let mut source = Source::new(&io.enq, 1.0);
+            let words = random_words(&mut bench.rng, 8, depth + 10);
+            source.send(words);
+            bench.sim.poke(io.deq.ready, false);
+            (0..depth + 20).for_each(|_| bench.cycle(&mut [&mut source]));
+            assert_eq!(source.sent, capacity(depth));
+            assert!(!bench.sim.peek(io.enq.ready));
+            assert_eq!(bench.sim.peek(io.occupancy), capacity(depth) as u128);
+        }
+    }
+
+    /// Latency, then a beat every cycle.
+    #[test]
+    fn moves_a_beat_every_cycle() {
+        for (depth, latency) in [(2, 1), (16, 1), (64, 3)] {
+            let (mut bench, io) = Bench::new(|| fifo(bits(8), depth), 9);
+            let (mut source, mut sink) = (Source::new(&io.enq, 1.0), Sink::new(&io.deq, 1.0));
+            let words = random_words(&mut bench.rng, 8, 500);
+            source.send(words.clone());
+            let cycles = bench.until((&mut source, &mut sink), 1000, |_, sink| sink.got.len() == 500);
+            assert_eq!(cycles, 500 + latency);
+            assert_eq!(sink.got, words);
+        }
+    }
+
+    #[test]
+    fn refuses_other_depths() {
+        for depth in [0, 1, 3, 100, 1 << 17] {
+            let errors = elaborate(|| fifo(bits(8), depth)).expect_err("must be refused").to_string();
+            assert!(errors.contains("the depth is a power of two from 2 to 65536"), "{errors}");
+        }
+    }
+}

@@ -304,3 +304,128 @@ fn strip_bytes(input: &Beat, header_bytes: usize, moves: Bool, beat: &Beat, give
     header_beats.advance(moves, take & input.last);
     cat(std::iter::once(tail).chain(header.into_iter().rev()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    const SIZES: [(usize, usize); 9] =
+        [(2, 1), (8, 12), (8, 16), (8, 3), (8, 8), (16, 16), (16, 12), (5, 23), (4, 15)];
+
+    /// A header and what follows it.
+    fn packet(rng: &mut Rng, header_bytes: usize) -> (Vec<u8>, Frame) {
+        let payload = Frame::random(rng, 0..=40);
+        ((0..header_bytes).map(|_| rng.u8(..)).collect(), payload)
+    }
+
+    fn with_header(mut beat: Word, header: &[u8]) -> Word {
+        header.iter().for_each(|byte| beat.extend(word((*byte).into(), 8)));
+        beat
+    }
+
+    fn joined(header: &[u8], payload: &Frame) -> Frame {
+        Frame { data: [header, &payload.data].concat(), error: payload.error }
+    }
+
+    #[test]
+    fn packetiser_prepends() {
+        for (bytes, header_bytes) in SIZES {
+            for (up, down) in PACES {
+                let (mut bench, io) = Bench::new(|| packetiser(bytes, header_bytes), 1);
+                let (mut source, mut sink) = (Source::new(&io.input, up), Sink::new(&io.output, down));
+                for _ in 0..2 {
+                    let packets: Vec<_> = (0..80).map(|_| packet(&mut bench.rng, header_bytes)).collect();
+                    for (header, payload) in &packets {
+                        let beats = payload.beats(bytes, &mut bench.rng).into_iter();
+                        source.send(beats.map(|beat| with_header(beat, header)));
+                    }
+                    let expected: Vec<Frame> = packets.iter().map(|(h, p)| joined(h, p)).collect();
+                    let beats = expected.iter().map(|frame| frame.data.len().div_ceil(bytes)).sum();
+                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    assert_eq!(frames(&sink.got, bytes), expected);
+                    assert!(source.queue.is_empty());
+                    if (up, down) == (1.0, 1.0) {
+                        assert_eq!(cycles, beats + 1, "the output never pauses");
+                    }
+
+                    let beats = packets[0].1.beats(bytes, &mut bench.rng).into_iter();
+                    source.send(beats.map(|beat| with_header(beat, &packets[0].0)));
+                    bench.cycle(&mut [&mut source, &mut sink]);
+                    source.reset();
+                    bench.sim.poke(io.input.valid, false);
+                    bench.sim.reset();
+                    sink.got.clear();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn depacketiser_takes_off() {
+        for (bytes, header_bytes) in SIZES {
+            for (up, down) in PACES {
+                let (mut bench, io) = Bench::new(|| depacketiser(bytes, header_bytes), 1);
+                let (mut source, mut sink) = (Source::new(&io.input, up), Sink::new(&io.output, down));
+                for _ in 0..2 {
+                    // Some end within their header.
+                    let longest = header_bytes + 40;
+                    let sent: Vec<Frame> = (0..80).map(|_| Frame::random(&mut bench.rng, 1..=longest)).collect();
+                    sent.iter().for_each(|frame| source.send(frame.beats(bytes, &mut bench.rng)));
+                    let inputs = source.queue.len();
+                    let payload = |frame: &Frame| frame.data.get(header_bytes..).unwrap_or(&[]).to_vec();
+                    let short = |frame: &Frame| frame.data.len() < header_bytes;
+                    let beats = sent.iter().map(|frame| payload(frame).len().div_ceil(bytes).max(1)).sum();
+                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    let expected: Vec<Frame> = sent
+                        .iter()
+                        .map(|frame| Frame { data: payload(frame), error: frame.error || short(frame) })
+                        .collect();
+                    let width = sink.got[0].len() - 8 * header_bytes;
+                    let got: Vec<Word> = sink.got.iter().map(|word| word[..width].to_bitvec()).collect();
+                    assert_eq!(frames(&got, bytes), expected);
+                    let mut packets = sent.iter();
+                    let mut current = packets.next().unwrap();
+                    for beat in &sink.got {
+                        if !short(current) {
+                            let header = (0..header_bytes).map(|i| field(beat, width + 8 * i, 8) as u8);
+                            assert_eq!(header.collect::<Vec<u8>>(), current.data[..header_bytes]);
+                        }
+                        if beat[1] {
+                            current = packets.next().unwrap_or(current);
+                        }
+                    }
+                    if (up, down) == (1.0, 1.0) {
+                        assert!(cycles <= inputs + rests(&sent, bytes, header_bytes) + 1, "{cycles} cycles");
+                    }
+
+                    source.send(sent[0].beats(bytes, &mut bench.rng));
+                    bench.cycle(&mut [&mut source, &mut sink]);
+                    source.reset();
+                    bench.sim.poke(io.input.valid, false);
+                    bench.sim.reset();
+                    sink.got.clear();
+                }
+            }
+        }
+    }
+
+    /// Frames whose last beat gives two beats of payload.
+    fn rests(sent: &[Frame], bytes: usize, header_bytes: usize) -> usize {
+        let beats = |length: usize| length.div_ceil(bytes);
+        let through = |frame: &&Frame| {
+            let header = header_bytes / bytes + usize::from(!header_bytes.is_multiple_of(bytes));
+            let payload = beats(frame.data.len().saturating_sub(header_bytes)).max(1);
+            frame.data.len() > header_bytes && header + payload > beats(frame.data.len())
+        };
+        sent.iter().filter(through).count()
+    }
+
+    #[test]
+    fn refuses_sizes_out_of_range() {
+        let errors = elaborate(|| packetiser(1, 4)).expect_err("must be refused").to_string();
+        assert!(errors.contains("beats of 2 to 64 bytes, not 1"), "{errors}");
+        let errors = elaborate(|| depacketiser(8, 0)).expect_err("must be refused").to_string();
+        assert!(errors.contains("a header has 1 to 128 bytes, not 0"), "{errors}");
+    }
+}

@@ -57,3 +57,35 @@ pub(super) fn output_register<T: Data>(output: &Stream<T>, valid: Bool, payload:
     output.payload.set(held);
     advance
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn keeps_order_at_any_pace() {
+        for (up, down) in PACES {
+            let (mut bench, io) = Bench::new(|| register_slice(bits(70)), 1);
+            let (mut source, mut sink) = (Source::new(&io.input, up), Sink::new(&io.output, down));
+            for _ in 0..2 {
+                let words = random_words(&mut bench.rng, 70, 300);
+                source.send(words.clone());
+                let cycles = bench.until((&mut source, &mut sink), 9000, |_, sink| sink.got.len() == 300);
+                assert_eq!(sink.got, words);
+                if (up, down) == (1.0, 1.0) {
+                    assert_eq!(cycles, 301, "a beat every cycle");
+                }
+
+                let lost = random_words(&mut bench.rng, 70, 5);
+                source.send(lost);
+                bench.cycle(&mut [&mut source]);
+                source.reset();
+                bench.sim.poke(io.input.valid, false);
+                bench.sim.reset();
+                assert!(!bench.sim.peek(io.output.valid), "empty after reset");
+                sink.got.clear();
+            }
+        }
+    }
+}

@@ -63,3 +63,55 @@ pub fn skid_buffer<T: Data>(payload: T) -> PipeIo<T> {
         assert(holding | ready, "the skid register fills last");
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn keeps_order_at_any_pace() {
+        for (up, down) in PACES {
+            let (mut bench, io) = Bench::new(|| skid_buffer(bits(70)), 1);
+            let (mut source, mut sink) = (Source::new(&io.input, up), Sink::new(&io.output, down));
+            for _ in 0..2 {
+                let words = random_words(&mut bench.rng, 70, 300);
+                source.send(words.clone());
+                let cycles = bench.until((&mut source, &mut sink), 9000, |_, sink| sink.got.len() == 300);
+                assert_eq!(sink.got, words);
+                if (up, down) == (1.0, 1.0) {
+                    assert_eq!(cycles, 301, "a beat every cycle");
+                }
+
+                let lost = random_words(&mut bench.rng, 70, 5);
+                source.send(lost);
+                bench.cycle(&mut [&mut source]);
+                source.reset();
+                bench.sim.poke(io.input.valid, false);
+                bench.sim.reset();
+                assert!(!bench.sim.peek(io.output.valid), "empty after reset");
+                sink.got.clear();
+            }
+        }
+    }
+
+    /// No output depends on an input of the same cycle.
+    #[test]
+    fn all_outputs_are_registers() {
+        let (mut bench, io) = Bench::new(|| skid_buffer(bits(8)), 2);
+        for _ in 0..200 {
+            let mut seen = vec![];
+            for (valid, ready) in [(false, false), (true, false), (false, true), (true, true)] {
+                bench.sim.poke(io.input.valid, valid);
+                bench.sim.poke(io.output.ready, ready);
+                seen.push((bench.sim.peek(io.input.ready), bench.sim.peek(io.output.valid)));
+            }
+            assert!(seen.iter().all(|outputs| *outputs == seen[0]));
+            // The beat on offer is the same all the time, so it may be offered or withdrawn only between beats.
+            let (valid, ready) = (bench.sim.peek(io.input.ready), bench.rng.bool());
+            bench.sim.poke(io.input.valid, valid);
+            bench.sim.poke(io.output.ready, ready);
+            bench.sim.step();
+        }
+    }
+}

@@ -189,3 +189,122 @@ fn within_frame(moves: Bool, ends: Bool, frames: bool) -> Bool {
     when(moves, || within.set(!ends));
     within
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{frame::Beat, testing::*};
+
+    const POLICIES: [Policy; 2] = [Policy::RoundRobin, Policy::Priority];
+
+    fn sources<T: Data>(io: &ArbiterIo<T>, pace: f64) -> Vec<Source<T>> {
+        io.inputs.iter().map(|input| Source::new(input, pace)).collect()
+    }
+
+    fn cycle<T: Data>(bench: &mut Bench, sources: &mut [Source<T>], sink: &mut Sink<Routed<T>>) {
+        let mut agents: Vec<&mut dyn Agent> = sources.iter_mut().map(|it| it as &mut dyn Agent).collect();
+        agents.push(sink);
+        bench.cycle(&mut agents);
+    }
+
+    /// The payloads that came from each port, in order.
+    fn by_port(words: &[Word], ports: usize, width: usize) -> Vec<Vec<Word>> {
+        let mut out = vec![vec![]; ports];
+        for word in words {
+            out[field(word, width, clog2(ports)) as usize].push(word[..width].to_bitvec());
+        }
+        out
+    }
+
+    #[test]
+    fn beats_keep_their_order_per_input() {
+        for ports in [1, 2, 3, 8] {
+            for policy in POLICIES {
+                for (up, down) in PACES {
+                    let (mut bench, io) = Bench::new(|| stream_arbiter(bits(9), ports, policy), 1);
+                    let (mut sources, mut sink) = (sources(&io, up), Sink::new(&io.output, down));
+                    let words: Vec<_> = (0..ports).map(|_| random_words(&mut bench.rng, 9, 100)).collect();
+                    sources.iter_mut().zip(&words).for_each(|(source, words)| source.send(words.clone()));
+                    (0..800 * ports).for_each(|_| cycle(&mut bench, &mut sources, &mut sink));
+                    assert_eq!(by_port(&sink.got, ports, 9), words);
+
+                    sources[0].send(random_words(&mut Rng::with_seed(1), 9, 5));
+                    (0..3).for_each(|_| cycle(&mut bench, &mut sources, &mut sink));
+                    sources[0].reset();
+                    bench.sim.poke(io.inputs[0].valid, false);
+                    bench.sim.reset();
+                    assert!(!bench.sim.peek(io.output.valid), "empty after reset");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn frames_stay_in_one_piece() {
+        for ports in [1, 2, 3, 8] {
+            for policy in POLICIES {
+                for (up, down) in PACES {
+                    let generator = || frame_arbiter(Beat::ty(4), ports, policy, |beat| beat.last);
+                    let (mut bench, io) = Bench::new(generator, 3);
+                    let (mut sources, mut sink) = (sources(&io, up), Sink::new(&io.output, down));
+                    let mut sent = vec![];
+                    for source in &mut sources {
+                        let frames: Vec<Frame> = (0..30).map(|_| Frame::random(&mut bench.rng, 1..=20)).collect();
+                        frames.iter().for_each(|frame| source.send(frame.beats(4, &mut bench.rng)));
+                        sent.push(frames);
+                    }
+                    (0..1200 * ports).for_each(|_| cycle(&mut bench, &mut sources, &mut sink));
+                    let width = io.inputs[0].payload.size();
+                    let port = |word: &Word| field(word, width, clog2(ports));
+                    for pair in sink.got.windows(2) {
+                        assert!(pair[0][1] || port(&pair[0]) == port(&pair[1]), "a frame is interrupted");
+                    }
+                    let got: Vec<Vec<Frame>> =
+                        by_port(&sink.got, ports, width).iter().map(|words| frames(words, 4)).collect();
+                    assert_eq!(got, sent);
+                }
+            }
+        }
+    }
+
+    /// All inputs busy, or one alone: a beat every cycle, fairly.
+    #[test]
+    fn moves_a_beat_every_cycle() {
+        for ports in [2, 3, 8, 20] {
+            for policy in POLICIES {
+                for busy in [1, 2, ports] {
+                    let (mut bench, io) = Bench::new(|| stream_arbiter(bits(6), ports, policy), 4);
+                    let (mut sources, mut sink) = (sources(&io, 1.0), Sink::new(&io.output, 1.0));
+                    let busy = ports - busy..ports;
+                    sources[busy.clone()].iter_mut().for_each(|it| it.send((0..1200).map(|i| word(i % 64, 6))));
+                    (0..1202).for_each(|_| cycle(&mut bench, &mut sources, &mut sink));
+                    assert!(sink.got.len() >= 1200, "{ports} {policy:?} {busy:?}: {}", sink.got.len());
+                    let counts: Vec<usize> = by_port(&sink.got, ports, 6)[busy].iter().map(Vec::len).collect();
+                    match policy {
+                        Policy::RoundRobin => {
+                            let (min, max) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+                            assert!(max - min <= 1, "{counts:?}");
+                        }
+                        Policy::Priority => assert!(counts[0] >= 1200, "{counts:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Frames of two beats from all inputs: no idle cycle between them.
+    #[test]
+    fn changes_owners_without_a_pause() {
+        let generator = || frame_arbiter(Beat::ty(1), 6, Policy::RoundRobin, |beat| beat.last);
+        let (mut bench, io) = Bench::new(generator, 5);
+        let (mut sources, mut sink) = (sources(&io, 1.0), Sink::new(&io.output, 1.0));
+        for source in &mut sources {
+            for _ in 0..100 {
+                let frame = Frame { data: vec![1, 2], error: false };
+                source.send(frame.beats(1, &mut bench.rng));
+            }
+        }
+        (0..1202).for_each(|_| cycle(&mut bench, &mut sources, &mut sink));
+        assert_eq!(sink.got.len(), 1200);
+    }
+}

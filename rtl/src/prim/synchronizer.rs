@@ -82,3 +82,54 @@ pub fn reset_synchronizer(hold: usize) -> ResetSynchronizerIo {
         io.reset.set(left.bit(hold - 1));
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn delays_by_its_stages() {
+        for stages in 2..=4 {
+            let (mut bench, io) = Bench::new(|| synchronizer(5, stages), 1);
+            let mut past = vec![0; stages];
+            for _ in 0..200 {
+                let raw = bench.rng.u128(..32);
+                bench.sim.poke(io.raw, raw);
+                assert_eq!(bench.sim.peek(io.seen), past[stages - 1]);
+                bench.sim.step();
+                past.rotate_right(1);
+                past[0] = raw;
+            }
+        }
+    }
+
+    #[test]
+    fn holds_the_reset() {
+        for hold in [1, 2, 16] {
+            let (mut bench, io) = Bench::new(|| reset_synchronizer(hold), 2);
+            // From any state at power-up.
+            bench.sim.poke(io.raw, false);
+            (0..hold + 3).for_each(|_| bench.sim.step());
+            assert!(!bench.sim.peek(io.reset));
+            for length in [1, 2, 9] {
+                let mut seen = vec![];
+                for cycle in 0..length + hold + 6 {
+                    bench.sim.poke(io.raw, cycle < length);
+                    seen.push(bench.sim.peek(io.reset));
+                    bench.sim.step();
+                }
+                let asserted: Vec<usize> = (0..seen.len()).filter(|&cycle| seen[cycle]).collect();
+                assert_eq!(asserted, (3..length + hold + 2).collect::<Vec<_>>(), "{hold}, {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_cannot_work() {
+        let errors = elaborate(|| synchronizer(1, 1)).expect_err("must be refused").to_string();
+        assert!(errors.contains("a synchronizer has 2 to 4 stages, not 1"), "{errors}");
+        let errors = elaborate(|| reset_synchronizer(0)).expect_err("must be refused").to_string();
+        assert!(errors.contains("a reset is held for 1 to 64 cycles, not 0"), "{errors}");
+    }
+}

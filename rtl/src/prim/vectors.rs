@@ -116,3 +116,84 @@ pub fn xor_fold(x: Bits, width: usize) -> Bits {
     let pieces = x.zext(x.width().next_multiple_of(width)).chunks(width);
     pieces.into_iter().reduce(|a, b| a ^ b).expect("at least one piece")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    #[derive(Bundle, Clone, Copy, Debug)]
+    #[ty(width: usize, folded: usize)]
+    struct Io {
+        #[input]
+        #[ty(bits(width))]
+        x: Bits,
+        #[input]
+        #[ty(bits(clog2(width)))]
+        index: Bits,
+        #[output]
+        #[ty(bits(width))]
+        below: Bits,
+        #[output]
+        #[ty(bits(width))]
+        first: Bits,
+        #[output]
+        #[ty(bits(width))]
+        leading: Bits,
+        #[output]
+        #[ty(bits(clog2(width)))]
+        encoded: Bits,
+        #[output]
+        #[ty(bits(width))]
+        decoded: Bits,
+        #[output]
+        onehot: Bool,
+        #[output]
+        #[ty(bits(clog2(width + 1)))]
+        ones: Bits,
+        #[output]
+        #[ty(bits(folded))]
+        folded: Bits,
+    }
+
+    fn all(width: usize, folded: usize) -> Io {
+        module("vectors", Io::ty(width, folded), |io| {
+            io.below.set(below(io.x));
+            io.first.set(first_one(io.x));
+            io.leading.set(leading_one(io.x));
+            io.encoded.set(encode(first_one(io.x)));
+            io.decoded.set(decode(io.index, width));
+            io.onehot.set(is_onehot(io.x));
+            io.ones.set(popcount(io.x));
+            io.folded.set(xor_fold(io.x, folded));
+        })
+    }
+
+    #[test]
+    fn agree_with_integers() {
+        for (width, folded) in [(1, 1), (2, 3), (3, 2), (4, 4), (5, 2), (9, 4), (16, 5), (31, 8), (64, 9), (100, 16)] {
+            let (mut bench, io) = Bench::new(|| all(width, folded), 1);
+            for i in 0..600 {
+                let random = bench.rng.u128(..);
+                let sparse = random & bench.rng.u128(..) & bench.rng.u128(..) & bench.rng.u128(..);
+                let x = [i, random, sparse, 1 << bench.rng.usize(..width)][bench.rng.usize(..4)];
+                let x = x & (u128::MAX >> (128 - width));
+                let index = bench.rng.usize(..1 << clog2(width));
+                bench.sim.poke(io.x, x);
+                bench.sim.poke(io.index, index as u128);
+                let first = if x == 0 { 0 } else { 1 << x.trailing_zeros() };
+                let leading = if x == 0 { 0 } else { 1 << x.ilog2() };
+                let above_first = if x == 0 { 0 } else { !(first | (first - 1)) & (u128::MAX >> (128 - width)) };
+                let fold = (0..width).step_by(folded).fold(0, |sum, at| sum ^ x >> at);
+                assert_eq!(bench.sim.peek(io.below), above_first);
+                assert_eq!(bench.sim.peek(io.first), first);
+                assert_eq!(bench.sim.peek(io.leading), leading);
+                assert_eq!(bench.sim.peek(io.encoded), if x == 0 { 0 } else { x.trailing_zeros().into() });
+                assert_eq!(bench.sim.peek(io.decoded), if index < width { 1 << index } else { 0 });
+                assert_eq!(bench.sim.peek(io.onehot), x.count_ones() == 1);
+                assert_eq!(bench.sim.peek(io.ones), x.count_ones().into());
+                assert_eq!(bench.sim.peek(io.folded), fold & ((1 << folded) - 1));
+            }
+        }
+    }
+}

@@ -143,3 +143,42 @@ fn down(io: &WidthConverterIo) {
     output.last.set(last & final_part);
     output.error.set(error);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    const WIDTHS: [(usize, usize); 9] =
+        [(8, 8), (1, 2), (4, 8), (8, 32), (5, 15), (2, 1), (8, 4), (32, 8), (15, 5)];
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        for (from, to) in WIDTHS {
+            for (up, down) in PACES {
+                let (mut bench, io) = Bench::new(|| width_converter(from, to), 1);
+                let (mut source, mut sink) = (Source::new(&io.input, up), Sink::new(&io.output, down));
+                for _ in 0..2 {
+                    let sent: Vec<Frame> = (0..60).map(|_| Frame::random(&mut bench.rng, 1..=100)).collect();
+                    sent.iter().for_each(|frame| source.send(frame.beats(from, &mut bench.rng)));
+                    let beats = sent.iter().map(|frame| frame.data.len().div_ceil(to)).sum();
+                    let narrow: usize =
+                        sent.iter().map(|frame| frame.data.len().div_ceil(from.min(to))).sum();
+                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    assert_eq!(frames(&sink.got, to), sent);
+                    if (up, down) == (1.0, 1.0) {
+                        assert_eq!(cycles, narrow + 1, "the narrow side never pauses");
+                    }
+
+                    source.send(sent[0].beats(from, &mut bench.rng));
+                    bench.cycle(&mut [&mut source, &mut sink]);
+                    source.reset();
+                    bench.sim.poke(io.input.valid, false);
+                    bench.sim.reset();
+                    assert!(!bench.sim.peek(io.output.valid), "empty after reset");
+                    sink.got.clear();
+                }
+            }
+        }
+    }
+}

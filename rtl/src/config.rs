@@ -1,0 +1,134 @@
+//! The named configurations, and what follows from them.
+
+use hdl::clog2;
+
+/// Parameters of an adapter. The three named ones are [`Config::small`], [`Config::x3100`] and [`Config::wide`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub name: &'static str,
+    /// Wire ports: 1 or 2.
+    pub wires: usize,
+    /// Virtual functions; the manager and the physical function come on top. As many as make 64 ports in all.
+    pub vfs: usize,
+    /// Bytes of a beat: 8, 16 or 32.
+    pub bytes: usize,
+    /// Entries of the table of MAC addresses: a power of two, 16 to 4096.
+    pub entries: usize,
+    /// Cells of the packet buffer: a power of two, 16 to 65536.
+    pub cells: usize,
+}
+
+/// Beats of a cell of the packet buffer.
+pub const CELL_BEATS: usize = 8;
+
+/// The longest frame that the bridge forwards, without FCS: an MTU of 9600 bytes, the header and two tags.
+pub const MAX_FRAME: usize = 9600 + 14 + 8;
+
+impl Config {
+    /// For boards: 64 bit, one wire, manager, PF and three VFs.
+    pub fn small() -> Config {
+        Config { name: "small", wires: 1, vfs: 3, bytes: 8, entries: 256, cells: 1024 }
+    }
+
+    /// The class of the Neterion X3100: 128 bit, two wires, manager, PF and 16 VFs.
+    pub fn x3100() -> Config {
+        Config { name: "x3100", wires: 2, vfs: 16, bytes: 16, entries: 512, cells: 4096 }
+    }
+
+    /// As [`Config::x3100`] with 256 bit.
+    pub fn wide() -> Config {
+        Config { name: "wide", bytes: 32, cells: 2048, ..Config::x3100() }
+    }
+
+    pub fn all() -> [Config; 3] {
+        [Config::small(), Config::x3100(), Config::wide()]
+    }
+
+    pub fn by_name(name: &str) -> Option<Config> {
+        Config::all().into_iter().find(|config| config.name == name)
+    }
+
+    /// Wire ports and functions.
+    pub fn ports(&self) -> usize {
+        self.wires + 2 + self.vfs
+    }
+
+    /// The ports in their order: wires, manager, physical function, virtual functions.
+    pub fn port_names(&self) -> Vec<String> {
+        let wires = (0..self.wires).map(|i| format!("wire{i}"));
+        let functions = ["manager".to_string(), "pf".to_string()];
+        let vfs = (0..self.vfs).map(|i| format!("vf{i}"));
+        wires.chain(functions).chain(vfs).collect()
+    }
+
+    /// Bits of a port number.
+    pub fn port_bits(&self) -> usize {
+        clog2(self.ports())
+    }
+
+    /// Bits of a cell number.
+    pub fn cell_bits(&self) -> usize {
+        clog2(self.cells)
+    }
+
+    /// Bytes of a cell of the packet buffer.
+    pub fn cell_bytes(&self) -> usize {
+        CELL_BEATS * self.bytes
+    }
+
+    /// Bits of a number of cells, up to all of them.
+    pub fn cell_count_bits(&self) -> usize {
+        self.cell_bits() + 1
+    }
+
+    /// Beats that the header of a tagged frame (18 bytes) takes.
+    pub fn header_beats(&self) -> usize {
+        18usize.div_ceil(self.bytes)
+    }
+
+    /// Whether the parameters are in their ranges; the message names the one that is not.
+    pub fn check(&self) -> Result<(), String> {
+        let power = |what: &str, value: usize, low: usize, high: usize| {
+            match value.is_power_of_two() && (low..=high).contains(&value) {
+                true => Ok(()),
+                false => Err(format!("{what}: {value} is not a power of two from {low} to {high}")),
+            }
+        };
+        if !(1..=2).contains(&self.wires) {
+            return Err(format!("wires: {} is not 1 or 2", self.wires));
+        }
+        if self.ports() > 64 {
+            return Err(format!("vfs: {} make {} ports, more than 64", self.vfs, self.ports()));
+        }
+        power("bytes", self.bytes, 8, 32)?;
+        power("entries", self.entries, 16, 4096)?;
+        power("cells", self.cells, 16, 65536)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_configurations() {
+        for config in Config::all() {
+            assert_eq!(config.check(), Ok(()));
+            assert_eq!(config.port_names().len(), config.ports());
+            assert_eq!(Config::by_name(config.name), Some(config));
+        }
+        assert_eq!(Config::by_name("large"), None);
+        assert_eq!(Config::small().port_names(), ["wire0", "manager", "pf", "vf0", "vf1", "vf2"]);
+        assert_eq!([8, 16, 32].map(|bytes| Config { bytes, ..Config::small() }.header_beats()), [3, 2, 1]);
+    }
+
+    #[test]
+    fn parameters_out_of_range() {
+        let small = Config::small();
+        assert!(Config { wires: 3, ..small.clone() }.check().unwrap_err().contains("wires"));
+        assert!(Config { bytes: 12, ..small.clone() }.check().unwrap_err().contains("bytes"));
+        assert!(Config { vfs: 63, ..small.clone() }.check().unwrap_err().contains("vfs"));
+        assert!(Config { cells: 1000, ..small.clone() }.check().unwrap_err().contains("cells"));
+        assert!(Config { entries: 8, ..small }.check().unwrap_err().contains("entries"));
+    }
+}

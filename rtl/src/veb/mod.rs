@@ -1,0 +1,186 @@
+//! The Virtual Ethernet Bridge: frames of all ports through one shared data path.
+//!
+//! ```text
+//!  ingress[0] ─►┐                                              ┌─► queue ─┐             ┌─► output buffer ─► egress[0]
+//!  ingress[1] ─►├─ arbiter ─► writer ─► classifier ─► dispatch ┼─► queue ─┼─► scheduler ┼─► output buffer ─► egress[1]
+//!  ingress[n] ─►┘    │ parser ▲   │       MAC table      │     └─► queue ─┘      │      └─► output buffer ─► egress[n]
+//!                    └────────┘   │       VLAN table     │                       ▼                ▲
+//!                                 └──────────────────────┼────────────────► reader (packet buffer)┘
+//!                                            free cells ◄┴─ references ◄────── done
+//! ```
+//! A frame is followed through the files in this order: [`writer`], [`parser`], [`classifier`] with [`mac_table`] and
+//! [`vlan_table`], [`dispatch`], [`scheduler`], [`reader`]; [`cells`] and [`references`] keep the packet buffer.
+
+pub mod cells;
+pub mod classifier;
+pub mod dispatch;
+pub mod drop_counters;
+pub mod mac_table;
+pub mod parser;
+pub mod reader;
+pub mod references;
+pub mod registers;
+pub mod scheduler;
+pub mod types;
+pub mod vlan_table;
+pub mod writer;
+
+use crate::{
+    catalogue::Block,
+    config::Config,
+    frame::Beat,
+    prim::{self, Policy},
+};
+use hdl::*;
+use registers::{Request, Response};
+use types::QueueEntry;
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct VebIo {
+    /// Frames into the bridge, a stream for each port.
+    #[input]
+    #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
+    pub ingress: Vec<Stream<Beat>>,
+    /// Frames out of the bridge; never with an error.
+    #[output]
+    #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
+    pub egress: Vec<Stream<Beat>>,
+    /// Accesses to the registers.
+    #[input]
+    pub request: Stream<Request>,
+    #[output]
+    pub response: Stream<Response>,
+}
+
+/// The Virtual Ethernet Bridge.
+///
+/// Store-and-forward: a frame is looked at when its last beat is stored, and a bad one never leaves. The data path takes
+/// a beat in each cycle from any mix of ports, and reads one in each cycle for any mix of ports. A port whose egress
+/// stalls loses its own frames, which are counted, and delays nobody.
+#[hdl]
+pub fn veb(config: &Config) -> VebIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
+    module(format!("veb_{}", config.name), VebIo::ty(config), |io| {
+        let beat = Beat::ty(config.bytes);
+        let ports = config.ports();
+
+        let ingress = prim::stream_arbiter(beat, ports, Policy::RoundRobin);
+        let writer = writer::writer(config);
+        let classifier = classifier::classifier(config);
+        let dispatch = dispatch::dispatch(config);
+        let scheduler = scheduler::scheduler(config);
+        let reader = reader::reader(config);
+        let references = references::references(config);
+        let cells = cells::cells(config);
+        let counters = drop_counters::drop_counters(config);
+        let registers = registers::registers(config);
+
+        // In: from the ports to a decision.
+        for (input, port) in ingress.inputs.iter().zip(&io.ingress) {
+            input.connect(port);
+        }
+        writer.beats.connect(&ingress.output);
+        writer.free.connect(&cells.free);
+        writer.exhausted.set(cells.exhausted);
+        classifier.frame.connect(&writer.frame);
+        dispatch.decision.connect(&classifier.decision);
+        dispatch.free_count.set(cells.free_count);
+
+        // Out: from the queues to the ports.
+        let mut left = vec![];
+        for port in 0..ports {
+            let queue = prim::fifo(QueueEntry::ty(config), config.cells);
+            queue.enq.valid.set(dispatch.queues[port].valid);
+            queue.enq.payload.set(dispatch.queues[port].payload);
+            scheduler.queues[port].connect(&queue.deq);
+
+            let output = prim::fifo(beat, scheduler::OUTPUT_BEATS);
+            output.enq.valid.set(reader.beat.valid & reader.beat.payload.port.eq(port));
+            output.enq.payload.set(reader.beat.payload.payload);
+            io.egress[port].connect(&output.deq);
+            left.push(output.deq.fire());
+            assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");
+            assert(output.enq.ready | !output.enq.valid, "an output buffer has room for what it was promised");
+        }
+        scheduler.left.set(cat(left.into_iter().rev()));
+        reader.data.set(writer.data);
+        reader.turn.set(scheduler.turn);
+        scheduler.turn_done.set(reader.turn_done);
+
+        // The packet buffer's cells.
+        cells.link.set(writer.link);
+        cells.lookup.set(scheduler.lookup);
+        scheduler.successor.set(cells.successor);
+        references.hold.set(dispatch.hold);
+        references.done.connect(&reader.done);
+        dispatch.finished.set(references.finished);
+        cells.release[0].connect(&dispatch.release);
+        cells.release[1].connect(&references.release);
+
+        // Control.
+        registers.request.connect(&io.request);
+        io.response.connect(&registers.response);
+        classifier.default_ports.set(registers.default_ports);
+        classifier.pvids.set(registers.pvids);
+        classifier.mac_change.connect(&registers.mac_change);
+        registers.mac_outcome.set(classifier.mac_outcome);
+        classifier.vlan_change.connect(&registers.vlan_change);
+        counters.dropped.set(dispatch.dropped);
+        counters.queue_full.set(dispatch.queue_full);
+        registers.dropped_count.set(counters.dropped_count);
+        registers.queue_full_count.set(counters.queue_full_count);
+        registers.free_count.set(cells.free_count);
+    })
+}
+
+/// Every block of the bridge for a configuration, the whole last.
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let mut blocks = vec![];
+    let mut add = |name: &str, build: Box<dyn Fn(&Config) -> Result<Design, Errors>>| {
+        let config = config.clone();
+        let name = format!("veb/{name}/{}", config.name);
+        blocks.push(Block { name, build: Box::new(move || build(&config)) });
+    };
+    macro_rules! block {
+        ($name:literal, $generator:path) => {
+            add($name, Box::new(|config| Ok(elaborate(|| $generator(config))?.design)))
+        };
+    }
+    block!("parser", parser::parser);
+    block!("writer", writer::writer);
+    block!("mac_table", mac_table::mac_table);
+    block!("vlan_table", vlan_table::vlan_table);
+    block!("classifier", classifier::classifier);
+    block!("dispatch", dispatch::dispatch);
+    block!("scheduler", scheduler::scheduler);
+    block!("reader", reader::reader);
+    block!("references", references::references);
+    block!("cells", cells::cells);
+    block!("drop_counters", drop_counters::drop_counters);
+    block!("registers", registers::registers);
+    block!("veb", veb);
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The named configurations, and the ends of the ranges.
+    fn grid() -> Vec<Config> {
+        let small = Config::small();
+        let least = Config { vfs: 0, entries: 16, cells: 16, ..small.clone() };
+        let most = Config { wires: 2, vfs: 60, entries: 4096, cells: 65536, bytes: 32, ..small };
+        Config::all().into_iter().chain([least, most]).collect()
+    }
+
+    #[test]
+    fn every_block_elaborates() {
+        for config in grid() {
+            for block in catalogue(&config) {
+                (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From the packet buffer to the output buffers.
+
+use crate::{
+    config::{CELL_BEATS, Config},
+    frame::Beat,
+    prim::{self, Routed},
+};
+use super::{scheduler::TURNS, types::FrameCopy, writer::DataWrite};
+use hdl::*;
+
+/// Some beats of one cell, for one port.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct Turn {
+    #[ty(bits(config.port_bits()))]
+    pub port: Bits,
+    /// The frame's first cell.
+    #[ty(bits(config.cell_bits()))]
+    pub head: Bits,
+    #[ty(bits(config.cell_bits()))]
+    pub cell: Bits,
+    /// How many beats, from the first on: 1 to [`CELL_BEATS`].
+    #[ty(bits(clog2(CELL_BEATS + 1)))]
+    pub beats: Bits,
+    /// The frame ends in this cell.
+    pub ends: Bool,
+    /// Bytes in the last beat of the frame; 0 for a full one.
+    #[ty(bits(clog2(config.bytes)))]
+    pub last_bytes: Bits,
+}
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct ReaderIo {
+    /// Data to store.
+    #[input]
+    #[ty(Valid::ty(DataWrite::ty(config)))]
+    pub data: Valid<DataWrite>,
+    /// What to read; at most [`TURNS`] before `turn_done`.
+    #[input]
+    #[ty(Valid::ty(Turn::ty(config)))]
+    pub turn: Valid<Turn>,
+    #[output]
+    pub turn_done: Bool,
+    /// Beats for the output buffers, which have room for them.
+    #[output]
+    #[ty(Valid::ty(Routed::ty(config.ports(), Beat::ty(config.bytes))))]
+    pub beat: Valid<Routed<Beat>>,
+    /// Copies of frames that are read to the end.
+    #[output]
+    #[ty(Stream::ty(FrameCopy::ty(config)))]
+    pub done: Stream<FrameCopy>,
+}
+
+/// A beat on its way out of the memory.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Fetched {
+    #[ty(bits(config.port_bits()))]
+    port: Bits,
+    #[ty(bits(clog2(config.bytes + 1)))]
+    count: Bits,
+    last: Bool,
+}
+
+/// Holds the data of the packet buffer, and reads the cells that the scheduler names, a beat in each cycle without gaps
+/// between turns.
+///
+/// ```text
+///  data ──────────► data (block RAM) ─► register ─► beat
+///  turn ─► FIFO ─► address ▲
+///                └─► done
+/// ```
+///
+/// A beat comes out two cycles after its address. The last beat of a frame waits until `done` is taken.
+#[hdl]
+pub fn reader(config: &Config) -> ReaderIo {
+    let name = format!("veb_reader_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
+    module(name, ReaderIo::ty(config), |io| {
+        let data = mem(bits(8 * config.bytes), config.cells * CELL_BEATS, Collision::Undefined);
+        when(io.data.valid, || data.write(io.data.payload.address, io.data.payload.data));
+
+        let turns = prim::fifo(Turn::ty(config), TURNS);
+        turns.enq.valid.set(io.turn.valid);
+        turns.enq.payload.set(io.turn.payload);
+        assert(turns.enq.ready | !io.turn.valid, "there is room for every turn");
+        let turn = turns.deq.payload;
+
+        let position = reg(bits(clog2(CELL_BEATS)));
+        let is_last_beat = (position.zext(turn.beats.width()) + 1).eq(turn.beats);
+        let ends_frame = is_last_beat & turn.ends;
+        io.done.valid.set(turns.deq.valid & ends_frame);
+        io.done.payload.set(FrameCopy { port: turn.port, head: turn.head });
+        let go = turns.deq.valid & (!ends_frame | io.done.ready);
+        let turn_done = go & is_last_beat;
+        turns.deq.ready.set(turn_done);
+        io.turn_done.set(turn_done);
+        when(go, || position.set(is_last_beat.mux(position.zero(), position + 1)));
+
+        let word = data.read_if(go, cat([turn.cell, position]));
+        let full = lit(config.bytes, clog2(config.bytes + 1));
+        let partial = ends_frame & turn.last_bytes.any();
+        let count = partial.mux(turn.last_bytes.zext(full.width()), full);
+        let fetched_valid = delay(go);
+        let fetched = delay_without_reset(Fetched { port: turn.port, count, last: ends_frame });
+        io.beat.valid.set(delay(fetched_valid));
+        let beat = Beat { data: word, count: fetched.count, last: fetched.last, error: false.to_bool() };
+        io.beat.payload.set(delay_without_reset(Routed { port: fetched.port, payload: beat }));
+        io.done.assert_stable();
+    })
+}

@@ -1,0 +1,149 @@
+//! Who reads the packet buffer next.
+
+use super::{reader::Turn, types::QueueEntry};
+use crate::{
+    config::{CELL_BEATS, Config},
+    prim,
+};
+use hdl::*;
+
+/// Beats that the output buffer of a port holds: two cells.
+pub const OUTPUT_BEATS: usize = 2 * CELL_BEATS;
+
+/// Turns that wait for the reader, at most.
+pub const TURNS: usize = 4;
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct SchedulerIo {
+    /// The egress queue of each port.
+    #[input]
+    #[ty(vec![Stream::ty(QueueEntry::ty(config)); config.ports()])]
+    pub queues: Vec<Stream<QueueEntry>>,
+    /// A beat leaves the output buffer of a port; a pulse for each port.
+    #[input]
+    #[ty(bits(config.ports()))]
+    pub left: Bits,
+    /// Asks for the successor of this cell, which comes in the next cycle.
+    #[output]
+    #[ty(bits(config.cell_bits()))]
+    pub lookup: Bits,
+    #[input]
+    #[ty(bits(config.cell_bits()))]
+    pub successor: Bits,
+    /// What to read; at most [`TURNS`] are on their way.
+    #[output]
+    #[ty(Valid::ty(Turn::ty(config)))]
+    pub turn: Valid<Turn>,
+    /// The reader has finished a turn.
+    #[input]
+    pub turn_done: Bool,
+}
+
+/// Where a port stands within a frame of several cells.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Rest {
+    #[ty(bits(config.cell_bits()))]
+    head: Bits,
+    /// The next cell to read.
+    #[ty(bits(config.cell_bits()))]
+    cell: Bits,
+    /// Bytes that are left.
+    length: U<14>,
+}
+
+/// Gives the ports turns to read one cell each, in round robin among those that have a cell to read and room for it.
+/// A port whose output stalls gets no turn, and costs the others none.
+///
+/// ```text
+///  queues ─► may read? ─► round robin ─► S1: cell, beats ─► S2: turn
+///                ▲                       S2: successor ─► S3: rest of the frame
+///                └── room in the output buffers ◄── left
+/// ```
+///
+/// One turn in each cycle; of one port, one in two cycles, or in four within a frame of several cells (a cell takes
+/// eight to read). `queues.ready` and `turn` come from registers and one step of logic.
+#[hdl]
+pub fn scheduler(config: &Config) -> SchedulerIo {
+    let name = format!("veb_scheduler_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
+    module(name, SchedulerIo::ty(config), |io| {
+        let ports = config.ports();
+        let beats_type = bits(clog2(CELL_BEATS + 1));
+        /// A port is in the middle of a frame.
+        let within = reg(vec![flag(); ports]);
+        /// A port waits for the number of its next cell.
+        let waiting = reg(vec![flag(); ports]);
+        /// Beats that are in the output buffer of a port, or on their way there.
+        let promised = reg(vec![bits(clog2(OUTPUT_BEATS + 1)); ports]);
+        let rests = mem(Rest::ty(config), ports.next_power_of_two(), Collision::Undefined);
+
+        // Choose.
+        let chosen_valid = reg(flag());
+        let chosen = reg_without_reset(bits(config.port_bits()));
+        let chosen_now = reg(bits(ports));
+        let outstanding = reg(bits(clog2(TURNS + 1)));
+        let turns_left = outstanding.ne(TURNS);
+        let may_read = |port: usize| {
+            let has_cell = within[port] | io.queues[port].valid;
+            let has_room = promised[port].le(OUTPUT_BEATS - CELL_BEATS);
+            has_cell & has_room & !waiting[port] & !chosen_now.bit(port)
+        };
+        let arbiter = prim::round_robin(ports);
+        arbiter.requests.set(cat((0..ports).rev().map(may_read)));
+        arbiter.accept.set(turns_left);
+        let choose = arbiter.any & turns_left;
+        chosen_valid.set(choose);
+        chosen.set(arbiter.index);
+        chosen_now.set(choose.mux(arbiter.grant, arbiter.grant.zero()));
+        when(choose & !io.turn_done, || outstanding.set(outstanding + 1))
+            .elsewhen(io.turn_done & !choose, || outstanding.set(outstanding - 1));
+
+        // S1: the chosen port's cell, from its queue or from the frame that it is in.
+        let entries: Vec<QueueEntry> = io.queues.iter().map(|queue| queue.payload).collect();
+        let entry = select(&entries, chosen);
+        let goes_on = select(&within, chosen);
+        let rest = rests.peek(chosen);
+        let begun = Rest { head: entry.head, cell: entry.head, length: entry.length };
+        let now = goes_on.mux(rest, begun);
+        let more = now.length.gt(config.cell_bytes());
+        let byte_bits = clog2(config.bytes);
+        let full_beats = now.length.slice(byte_bits, clog2(CELL_BEATS) + 1);
+        let last_bytes = now.length.trunc(byte_bits);
+        let rounded = full_beats + last_bytes.any().bits().zext(full_beats.width());
+        let beats = more.mux(lit(CELL_BEATS, beats_type.width()), rounded);
+        for (port, queue) in io.queues.iter().enumerate() {
+            queue.ready.set(chosen_now.bit(port) & !within[port]);
+        }
+        when(chosen_valid, || {
+            set_at(&within, chosen, more);
+            set_at(&waiting, chosen, more);
+        });
+
+        // S2: the turn, and the question for the next cell.
+        let turn_valid = delay(chosen_valid);
+        let turn = reg_without_reset(Turn::ty(config));
+        turn.set(Turn { port: chosen, head: now.head, cell: now.cell, beats, ends: !more, last_bytes });
+        let left_over = delay_without_reset(now.length - config.cell_bytes());
+        io.turn.valid.set(turn_valid);
+        io.turn.payload.set(turn);
+        io.lookup.set(turn.cell);
+
+        // S3: the answer.
+        let asked = delay(turn_valid & !turn.ends);
+        let asked_port = delay_without_reset(turn.port);
+        let asked_head = delay_without_reset(turn.head);
+        let asked_length = delay_without_reset(left_over);
+        when(asked, || {
+            rests.write(asked_port, Rest { head: asked_head, cell: io.successor, length: asked_length });
+        });
+
+        for port in 0..ports {
+            let chosen_here = chosen_now.bit(port);
+            let added = chosen_here.mux(beats.resize(promised[port].width()), promised[port].zero());
+            let removed = io.left.bit(port).bits().zext(promised[port].width());
+            promised[port].set(promised[port] + added - removed);
+            when(asked & asked_port.eq(port), || waiting[port].set(false));
+        }
+    })
+}

@@ -1,0 +1,186 @@
+//! From interleaved beats to frames in the packet buffer.
+
+use super::{
+    parser::{HeaderBeat, parser},
+    types::{Chain, Frame, Reason},
+};
+use crate::{
+    config::{CELL_BEATS, Config, MAX_FRAME},
+    frame::Beat,
+    prim::Routed,
+};
+use hdl::*;
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct WriterIo {
+    /// Beats with the ports that they came in at, in any mix.
+    #[input]
+    #[ty(Stream::ty(Routed::ty(config.ports(), Beat::ty(config.bytes))))]
+    pub beats: Stream<Routed<Beat>>,
+    /// Cells that are free to take.
+    #[input]
+    #[ty(Stream::ty(bits(config.cell_bits())))]
+    pub free: Stream<Bits>,
+    /// There is no free cell, and none is on its way from the free list.
+    #[input]
+    pub exhausted: Bool,
+    /// Data for the packet buffer.
+    #[output]
+    #[ty(Valid::ty(DataWrite::ty(config)))]
+    pub data: Valid<DataWrite>,
+    /// A frame goes on in another cell.
+    #[output]
+    #[ty(Valid::ty(Link::ty(config)))]
+    pub link: Valid<Link>,
+    /// Frames that are complete, good or bad.
+    #[output]
+    #[ty(Stream::ty(Frame::ty(config)))]
+    pub frame: Stream<Frame>,
+}
+
+/// A beat for the packet buffer.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct DataWrite {
+    /// Cell and beat in the cell.
+    #[ty(bits(config.cell_bits() + clog2(CELL_BEATS)))]
+    pub address: Bits,
+    #[ty(bits(8 * config.bytes))]
+    pub data: Bits,
+}
+
+/// `next` follows `cell` in a frame.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct Link {
+    #[ty(bits(config.cell_bits()))]
+    pub cell: Bits,
+    #[ty(bits(config.cell_bits()))]
+    pub next: Bits,
+}
+
+/// What is known of a port's frame while its beats come in.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Progress {
+    /// Its cells so far; the tail is being filled.
+    #[ty(Chain::ty(config))]
+    chain: Chain,
+    /// Where the next beat goes in the tail; 0 when a new cell is needed.
+    #[ty(bits(clog2(CELL_BEATS)))]
+    offset: Bits,
+    length: U<14>,
+    /// Beats so far, as far as they can hold bytes of the header.
+    #[ty(bits(2))]
+    number: Bits,
+    /// There was no cell for some part: the rest of the frame is not stored.
+    broken: Bool,
+}
+
+/// A frame whose last beat has come.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Ended {
+    #[ty(bits(config.port_bits()))]
+    port: Bits,
+    error: Bool,
+    broken: Bool,
+    length: U<14>,
+    #[ty(Chain::ty(config))]
+    chain: Chain,
+}
+
+/// Stores the beats of all ports' frames in cells of the packet buffer, each port's frame in a chain of its own, and
+/// hands each frame on, with its header, when it is complete.
+///
+/// ```text
+///  beats ──► progress of the port ──► data, link ──► packet buffer
+///              (distributed RAM)  └──► ended ──┬──► frame
+///  beats ──► parser ───────────────────────────┘
+/// ```
+///
+/// Takes a beat in each cycle. It stalls only while the free list is between two cells, while a frame waits for
+/// `frame.ready`, and never because the packet buffer is full: a frame that finds no cell is broken off and handed on
+/// with reason `BufferFull`. Latency from the last beat to `frame`: 1 cycle. `beats.ready`, `cell.ready`, `data` and
+/// `link` are combinational; `frame` comes from a register through the parser's distributed RAM.
+#[hdl]
+pub fn writer(config: &Config) -> WriterIo {
+    let name = format!("veb_writer_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
+    module(name, WriterIo::ty(config), |io| {
+        let Routed { port, payload: beat } = io.beats.payload;
+
+        // Where the frame of this beat's port stands; all zero before its first beat.
+        let progress = mem(Progress::ty(config), config.ports().next_power_of_two(), Collision::Undefined);
+        /// A port is within a frame.
+        let started = reg(vec![flag(); config.ports()]);
+        let within = select(&started, port);
+        let held = progress.peek(port);
+        let before = within.mux(held, held.zero());
+
+        let overlong = before.length.gt(MAX_FRAME);
+        let store = !overlong & !before.broken;
+        let needs_cell = store & before.offset.eq(0);
+        let gets_cell = needs_cell & io.free.valid;
+        let is_first_cell = before.chain.cells.eq(0);
+        let cell = needs_cell.mux(io.free.payload, before.chain.tail);
+
+        /// A frame that waits to be taken.
+        let ended_valid = reg(flag());
+        let ended = reg_without_reset(Ended::ty(config));
+        let ended_stays = ended_valid & !io.frame.ready;
+        // The waiting frame's header is still in the parser: no beat of its port may overwrite it.
+        let in_header = before.number.lt(config.header_beats());
+        let overwrites_header = ended_stays & in_header & ended.port.eq(port);
+        let waits_for_cell = needs_cell & !io.free.valid & !io.exhausted;
+        let ready = !(waits_for_cell | overwrites_header | (beat.last & ended_stays));
+        io.beats.ready.set(ready);
+        let fire = io.beats.fire();
+        io.free.ready.set(needs_cell & io.beats.valid & ready);
+
+        io.data.valid.set(fire & store & (!needs_cell | io.free.valid));
+        io.data.payload.address.set(cat([cell, before.offset]));
+        io.data.payload.data.set(beat.data);
+        io.link.valid.set(fire & gets_cell & !is_first_cell);
+        io.link.payload.cell.set(before.chain.tail);
+        io.link.payload.next.set(io.free.payload);
+
+        let cells = before.chain.cells + gets_cell.bits().zext(config.cell_count_bits());
+        let broken = before.broken | (needs_cell & !io.free.valid);
+        let length = overlong.mux(before.length, before.length + beat.count.zext(14).as_u());
+        let chain = Chain {
+            head: is_first_cell.mux(io.free.payload, before.chain.head),
+            tail: gets_cell.mux(io.free.payload, before.chain.tail),
+            cells,
+        };
+        let number = in_header.mux(before.number + 1, before.number);
+        when(fire, || {
+            let after = Progress { chain, offset: before.offset + 1, length, number, broken };
+            progress.write(port, after);
+            set_at(&started, port, !beat.last);
+        });
+
+        when(!ended_stays, || {
+            ended_valid.set(fire & beat.last);
+            ended.set(Ended { port, error: beat.error, broken, length, chain });
+        });
+
+        let parser = parser(config);
+        parser.beat.valid.set(fire & in_header);
+        parser.beat.payload.set(HeaderBeat { port, number: before.number, data: beat.data });
+        parser.port.set(ended.port);
+
+        io.frame.valid.set(ended_valid);
+        let header = parser.header;
+        let shortest = header.tagged.mux(lit(18, 14), lit(14, 14));
+        let reason = wire(Enum::ty());
+        when(ended.error, || reason.set(Reason::Error))
+            .elsewhen(ended.length.lt(shortest), || reason.set(Reason::Runt))
+            .elsewhen(ended.length.gt(MAX_FRAME), || reason.set(Reason::Oversize))
+            .elsewhen(ended.broken, || reason.set(Reason::BufferFull))
+            .otherwise(|| reason.set(Reason::None));
+        let Ended { port, length, chain, .. } = ended;
+        io.frame.payload.set(Frame { port, reason, length, chain, header });
+        io.frame.assert_stable();
+    })
+}
