@@ -1,6 +1,12 @@
+//! The hardware of Hematite, as generators: one file for each module, folders that follow the data path.
+//!
+//! Start at [`veb`]; what it is made of is in [`prim`].
+
 pub mod catalogue;
+pub mod config;
 pub mod frame;
 pub mod prim;
+pub mod veb;
 
 #[cfg(test)]
 mod testing;
