@@ -101,7 +101,11 @@ def check_tools(tools: dict[str, list[str]]) -> None:
 def run(tool: str, command: list[str], directory: pathlib.Path) -> Result:
     """Runs one tool; anything it says is a finding, and so is an exit status other than 0."""
     start = time.monotonic()
-    done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    # YoWASP compiles itself for a minute where it finds no cache.
+    environment = {"YOWASP_CACHE_DIR": str(ENVIRONMENT.parent / "cache"), **os.environ}
+    done = subprocess.run(
+        command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not CHATTER.match(line)]
     if done.returncode != 0 and not lines:
         lines = [f"exit status {done.returncode}"]

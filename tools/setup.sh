@@ -63,8 +63,13 @@ packages() {
   say "Installing ${missing[*]}"
   root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
   "${root[@]}" update || fail "apt-get update failed; its message is above."
-  "${root[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null ||
+  local log
+  log=$(mktemp)
+  if ! "${root[@]}" install --yes --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+    cat "$log" >&2
     fail "apt-get could not install ${missing[*]}; its message is above."
+  fi
+  rm "$log"
   for package in "${missing[@]}"; do
     probe=$(awk -v package="$package" '$1 == package { print $2 }' <<<"$1")
     present "$probe" || fail "$package is installed, but $probe is still not found."
