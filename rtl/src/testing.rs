@@ -55,7 +55,7 @@ impl Bench {
 
     /// `width` random bits.
     pub fn word(&mut self, width: usize) -> Word {
-        (0..width).map(|_| self.rng.bool()).collect()
+        random_word(&mut self.rng, width)
     }
 }
 
@@ -147,7 +147,13 @@ pub const PACES: [(f64, f64); 5] = [(1.0, 1.0), (0.5, 0.5), (1.0, 0.2), (0.2, 1.
 
 /// `count` random words.
 pub fn random_words(rng: &mut Rng, width: usize, count: usize) -> Vec<Word> {
-    (0..count).map(|_| (0..width).map(|_| rng.bool()).collect()).collect()
+    (0..count).map(|_| random_word(rng, width)).collect()
+}
+
+fn random_word(rng: &mut Rng, width: usize) -> Word {
+    let mut word = Word::from_vec((0..width.div_ceil(64)).map(|_| rng.u64(..)).collect());
+    word.truncate(width);
+    word
 }
 
 /// `value` in `width` bits.

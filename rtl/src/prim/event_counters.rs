@@ -13,8 +13,8 @@
 //! ```
 //!
 //! # Internals
-//! A pointer visits one counter each cycle and adds what is pending for it. In the `n` cycles of a round no more than
-//! `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear` takes the totals as 0.
+//! A pointer visits one counter each cycle and adds what is pending for it. From one visit to
+//! the next no more than `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear` takes the totals as 0.
 //!
 //! # Timing
 //! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n` cycles.
@@ -67,7 +67,7 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
         /// The first round: what the RAM holds is void.
         let first_round = reg_flag(true);
         /// Events of each kind since its last visit.
-        let pending = reg(vec![bits(clog2(events)); events]);
+        let pending = reg(vec![bits(clog2(events + 1)); events]);
 
         let is_last = visit.eq(events - 1);
         when(io.clear | is_last, || visit.set(0)).otherwise(|| visit.set(visit + 1));
@@ -81,7 +81,7 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
 
         let total = first_round.mux(lit(0, width), totals.peek(visit));
         let now = select(&io.events.to_bools(), visit);
-        let more = select(&pending, visit).wide_add(now.bits().zext(clog2(events)));
+        let more = select(&pending, visit).wide_add(now.bits().zext(clog2(events + 1)));
         let sum = total.wide_add(more.zext(width));
         totals.write(visit, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
         io.value.set(delay(totals.peek(io.read_index)));

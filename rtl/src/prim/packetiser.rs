@@ -342,7 +342,8 @@ mod tests {
                     }
                     let expected: Vec<Frame> = packets.iter().map(|(h, p)| joined(h, p)).collect();
                     let beats = expected.iter().map(|frame| frame.data.len().div_ceil(bytes)).sum();
-                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    let cycles =
+                        bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
                     assert_eq!(frames(&sink.got, bytes), expected);
                     assert!(source.queue.is_empty());
                     if (up, down) == (1.0, 1.0) {
@@ -370,13 +371,15 @@ mod tests {
                 for _ in 0..2 {
                     // Some end within their header.
                     let longest = header_bytes + 40;
-                    let sent: Vec<Frame> = (0..80).map(|_| Frame::random(&mut bench.rng, 1..=longest)).collect();
+                    let sent: Vec<Frame> =
+                        (0..80).map(|_| Frame::random(&mut bench.rng, 1..=longest)).collect();
                     sent.iter().for_each(|frame| source.send(frame.beats(bytes, &mut bench.rng)));
                     let inputs = source.queue.len();
                     let payload = |frame: &Frame| frame.data.get(header_bytes..).unwrap_or(&[]).to_vec();
                     let short = |frame: &Frame| frame.data.len() < header_bytes;
                     let beats = sent.iter().map(|frame| payload(frame).len().div_ceil(bytes).max(1)).sum();
-                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    let cycles =
+                        bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
                     let expected: Vec<Frame> = sent
                         .iter()
                         .map(|frame| Frame { data: payload(frame), error: frame.error || short(frame) })

@@ -96,7 +96,8 @@ mod tests {
                     let words = random_words(&mut bench.rng, 9 + clog2(ports), 300);
                     source.send(words.clone());
                     let mut cycles = 0;
-                    while source.queue.len() + usize::from(bench.sim.peek(io.input.valid)) > 0 || cycles == 0 {
+                    while source.queue.len() + usize::from(bench.sim.peek(io.input.valid)) > 0 || cycles == 0
+                    {
                         cycle(&mut bench, &mut source, &mut sinks);
                         cycles += 1;
                         assert!(cycles < 10_000);
@@ -117,7 +118,10 @@ mod tests {
                     source.reset();
                     bench.sim.poke(io.input.valid, false);
                     bench.sim.reset();
-                    assert!(io.outputs.iter().all(|output| !bench.sim.peek(output.valid)), "empty after reset");
+                    assert!(
+                        io.outputs.iter().all(|output| !bench.sim.peek(output.valid)),
+                        "empty after reset"
+                    );
                     sinks.iter_mut().for_each(|sink| sink.got.clear());
                 }
             }

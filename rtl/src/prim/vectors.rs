@@ -171,7 +171,9 @@ mod tests {
 
     #[test]
     fn agree_with_integers() {
-        for (width, folded) in [(1, 1), (2, 3), (3, 2), (4, 4), (5, 2), (9, 4), (16, 5), (31, 8), (64, 9), (100, 16)] {
+        for (width, folded) in
+            [(1, 1), (2, 3), (3, 2), (4, 4), (5, 2), (9, 4), (16, 5), (31, 8), (64, 9), (100, 16)]
+        {
             let (mut bench, io) = Bench::new(|| all(width, folded), 1);
             for i in 0..600 {
                 let random = bench.rng.u128(..);
@@ -183,7 +185,8 @@ mod tests {
                 bench.sim.poke(io.index, index as u128);
                 let first = if x == 0 { 0 } else { 1 << x.trailing_zeros() };
                 let leading = if x == 0 { 0 } else { 1 << x.ilog2() };
-                let above_first = if x == 0 { 0 } else { !(first | (first - 1)) & (u128::MAX >> (128 - width)) };
+                let above_first =
+                    if x == 0 { 0 } else { !(first | (first - 1)) & (u128::MAX >> (128 - width)) };
                 let fold = (0..width).step_by(folded).fold(0, |sum, at| sum ^ x >> at);
                 assert_eq!(bench.sim.peek(io.below), above_first);
                 assert_eq!(bench.sim.peek(io.first), first);

@@ -164,7 +164,8 @@ mod tests {
                     let beats = sent.iter().map(|frame| frame.data.len().div_ceil(to)).sum();
                     let narrow: usize =
                         sent.iter().map(|frame| frame.data.len().div_ceil(from.min(to))).sum();
-                    let cycles = bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
+                    let cycles =
+                        bench.until((&mut source, &mut sink), 100_000, |_, sink| sink.got.len() == beats);
                     assert_eq!(frames(&sink.got, to), sent);
                     if (up, down) == (1.0, 1.0) {
                         assert_eq!(cycles, narrow + 1, "the narrow side never pauses");
