@@ -77,6 +77,12 @@ impl Arena {
             Op::Compare(compare, a, b) => self.compare(compare, a, b, loc),
             Op::Mux(c, a, b) => self.mux(c, a, b, loc),
             Op::Binary(binary, a, b) => self.binary(binary, a, b, loc),
+            Op::ReduceOr(a) if self.has_zeros(a) => {
+                let Some(Op::Concat(parts)) = self.sole(a).cloned() else { unreachable!("a row with zeros") };
+                let rest = parts.into_iter().filter(|part| !self.is_zero(*part)).collect();
+                let rest = self.concat(rest, loc);
+                self.add(Op::ReduceOr(rest), 1, loc)
+            }
             Op::ReduceOr(a) | Op::ReduceAnd(a) | Op::ReduceXor(a) if self.width(a) == 1 => a,
             Op::SignExtend(a) if self.width(a) == width => a,
             Op::Shift(shift, a, b) => match self.constant(b) {
@@ -96,6 +102,12 @@ impl Arena {
             Op::Cross(a) => a,
             op => self.push(op, width, loc),
         }
+    }
+
+    /// Whether it is a row of which a part, but not all, is zero.
+    fn has_zeros(&self, id: ExprId) -> bool {
+        let Some(Op::Concat(parts)) = self.sole(id) else { return false };
+        parts.iter().any(|part| self.is_zero(*part)) && !parts.iter().all(|part| self.is_zero(*part))
     }
 
     fn slice(&mut self, a: ExprId, low: u32, width: u32, loc: Loc) -> ExprId {

@@ -7,7 +7,7 @@ use super::{
     live::Need,
     memory,
     plan::{Kind, Process},
-    stmt::statements,
+    stmt::{otherwise, statements},
 };
 use crate::ir::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,6 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 struct Item {
     /// Items are printed in this order, but those that others read before those.
     key: (u32, u8),
+    is_instance: bool,
     declares: Vec<Declaration>,
     reads: Vec<String>,
     /// The value of the only wire that is declared here.
@@ -143,6 +144,11 @@ impl Body<'_, '_> {
             if *own != need {
                 continue;
             }
+            if plan.direct.contains_key(&id) {
+                let lines = assignment(&format!("assign {name}"), "=", printer.definition(id)).lines(4);
+                items.push(self.item((id.0, 0), vec![], None, lines));
+                continue;
+            }
             let expr = plan.expr(id);
             let loc = (!expr.name.is_empty()).then_some(expr.loc);
             let declaration = Declaration {
@@ -175,7 +181,7 @@ impl Body<'_, '_> {
         lines: Vec<String>,
     ) -> Item {
         let reads = self.take_reads();
-        Item { key, declares, reads, value, lines }
+        Item { key, is_instance: false, declares, reads, value, lines }
     }
 
     /// The names read since this was last called, in the order of their first appearance.
@@ -209,6 +215,8 @@ impl Body<'_, '_> {
                 walk(&process.body, &mut |stmt| {
                     last = stmt.operands().iter().map(|id| id.0).chain([last]).max().unwrap_or(last);
                 });
+                let choice = targets.iter().filter_map(|target| self.printer.plan.choices.get(target)).min();
+                let key = choice.map_or(last, |id| id.0);
                 self.take_reads();
                 let inner = statements(printer, &process.body, "=", 8);
                 let reads = self.take_reads();
@@ -217,13 +225,17 @@ impl Body<'_, '_> {
                 let names = names
                     .map(|(i, name)| text(format!("{name}{}", if i + 1 == count { "" } else { "," })))
                     .collect();
-                let head = Doc::List(vec![text("always @("), nest(vec![Doc::Fill(names)]), text(") begin")]);
+                let head = Doc::List(vec![
+                    text("always @("),
+                    nest(vec![nest(vec![Doc::Fill(names)])]),
+                    text(") begin"),
+                ]);
                 let mut lines = head.lines(4);
                 lines.extend(inner);
                 lines.push("    end".into());
                 let internal = targets.iter().filter(|target| self.is_internal(**target));
                 let declares = internal.map(|target| self.declare("reg ", *target)).collect();
-                Some(Item { key: (last, 1), declares, reads, value: None, lines })
+                Some(Item { key: (key, 1), is_instance: false, declares, reads, value: None, lines })
             }
             _ => None,
         }
@@ -257,9 +269,7 @@ impl Body<'_, '_> {
                     let value = printer.constant(signal.enumeration, value);
                     lines.push(format!("            {} <= {value};", printer.signal_name(*target)));
                 }
-                lines.push("        end else begin".into());
-                lines.extend(statements(printer, &process.body, "<=", 12));
-                lines.push("        end".into());
+                lines.extend(otherwise(printer, &process.body, "<=", 8));
             }
             Kind::Check { .. } if domain.reset => {
                 lines.push(format!("        if (!{reset}) begin"));
@@ -342,7 +352,7 @@ impl Body<'_, '_> {
         lines.extend(head);
         lines.extend(connections(pins));
         lines.push("    );".into());
-        self.item(key, declares, None, lines)
+        Item { is_instance: true, ..self.item(key, declares, None, lines) }
     }
 
     /// Reads the bits that nothing else reads, so that no tool takes them for a mistake.
@@ -371,7 +381,7 @@ impl Body<'_, '_> {
             }
         }
         for (id, (name, need)) in &printer.names.hoisted {
-            if *need == Need::Hardware {
+            if *need == Need::Hardware && !plan.direct.contains_key(id) {
                 names.push((name, plan.expr(*id).width));
             }
         }
@@ -386,6 +396,10 @@ impl Body<'_, '_> {
                 let part = if whole { String::new() } else { super::expr::range(run[0], run.len() as u32) };
                 pieces.push(format!("{name}{part}"));
             }
+        }
+        // A model does the same whatever the parameters say.
+        for (name, value) in plan.module.black_box.iter().flat_map(|primitive| &primitive.parameters) {
+            pieces.push(format!("{name} == {}", parameter(value)));
         }
         if pieces.len() == 1 {
             return vec![];
@@ -431,10 +445,15 @@ fn order(items: &mut Vec<Item>) {
     for (i, item) in source.iter().flatten().enumerate() {
         producer.extend(item.declares.iter().map(|declaration| (declaration.name.clone(), i)));
     }
+    // Instances stay in the order of the source, whichever way data runs between them.
+    let instances: Vec<bool> = source.iter().flatten().map(|item| item.is_instance).collect();
     let needs: Vec<Vec<usize>> = source
         .iter()
         .flatten()
-        .map(|item| item.reads.iter().filter_map(|name| producer.get(name).copied()).collect())
+        .map(|item| {
+            let producers = item.reads.iter().filter_map(|name| producer.get(name).copied());
+            producers.filter(|producer| !(item.is_instance && instances[*producer])).collect()
+        })
         .collect();
     let mut entered = vec![false; source.len()];
     let mut stack: Vec<usize> = (0..source.len()).rev().collect();
@@ -455,12 +474,13 @@ fn declarations(all: &[Declaration]) -> Vec<String> {
     let column = all.iter().map(|it| range(it.width).len()).max().unwrap_or(0);
     let gap = if column == 0 { 0 } else { column + 1 };
     let mut lines = vec![];
+    let mixed = all.iter().any(|it| it.keyword != all[0].keyword);
     let (mut last_doc, mut last_loc) = ("", None);
     for it in all {
         if it.doc != last_doc {
             lines.extend(comment(&it.doc, 4));
         }
-        let keyword = if gap == 0 { it.keyword.trim_end() } else { it.keyword };
+        let keyword = if mixed { it.keyword } else { it.keyword.trim_end() };
         let mut line = vec![format!("    {keyword} {:gap$}{};", range(it.width), it.name)];
         note(&mut line, it.loc, &mut last_loc);
         lines.extend(line);

@@ -21,6 +21,7 @@ enum Level {
     Choice,
     Operator,
     Product,
+    Reduction,
     Unary,
     Primary,
 }
@@ -98,9 +99,8 @@ impl<'a> Printer<'a> {
 
     fn operation(&self, id: ExprId) -> (Doc, Level) {
         let expr = self.plan.expr(id);
-        let unary = |operator: &str, a: ExprId| {
-            let doc = Doc::List(vec![text(operator), self.at_least(a, Level::Primary)]);
-            (doc, Level::Unary)
+        let unary = |operator: &str, a: ExprId, level: Level| {
+            (Doc::List(vec![text(operator), self.at_least(a, Level::Primary)]), level)
         };
         match &expr.op {
             Op::Literal(value) => (text(literal(value)), Level::Primary),
@@ -113,14 +113,14 @@ impl<'a> Printer<'a> {
             Op::Not(a) => {
                 let inner = self.names.hoisted.get(a).is_none().then(|| &self.plan.expr(*a).op);
                 match inner {
-                    Some(Op::ReduceOr(a)) => unary("~|", *a),
-                    Some(Op::ReduceAnd(a)) => unary("~&", *a),
-                    _ => unary(if expr.width == 1 { "!" } else { "~" }, *a),
+                    Some(Op::ReduceOr(a)) => unary("~|", *a, Level::Reduction),
+                    Some(Op::ReduceAnd(a)) => unary("~&", *a, Level::Reduction),
+                    _ => unary(if expr.width == 1 { "!" } else { "~" }, *a, Level::Unary),
                 }
             }
-            Op::ReduceOr(a) => unary("|", *a),
-            Op::ReduceAnd(a) => unary("&", *a),
-            Op::ReduceXor(a) => unary("^", *a),
+            Op::ReduceOr(a) => unary("|", *a, Level::Reduction),
+            Op::ReduceAnd(a) => unary("&", *a, Level::Reduction),
+            Op::ReduceXor(a) => unary("^", *a, Level::Reduction),
             Op::Binary(..) => (self.chain(id), Level::Operator),
             Op::Multiply(a, b) => {
                 let pieces = vec![append(self.extended(*a, expr.width), " *"), self.extended(*b, expr.width)];
@@ -148,19 +148,7 @@ impl<'a> Printer<'a> {
                 (Doc::List(vec![text(format!("{name}[")), self.expr(*index), text("]")]), Level::Primary)
             }
             Op::Concat(parts) => (self.concat(parts), Level::Primary),
-            Op::SignExtend(a) => {
-                let width = self.plan.expr(*a).width;
-                let copies = expr.width - width;
-                let name = self.identifier(*a).filter(|_| width > 1);
-                let doc = match name {
-                    Some(name) => {
-                        self.reads(name, 0, width);
-                        text(format!("{{{{{copies}{{{name}[{}]}}}}, {name}}}", width - 1))
-                    }
-                    None => Doc::List(vec![text(format!("{{{}{{", expr.width)), self.expr(*a), text("}}")]),
-                };
-                (doc, Level::Primary)
-            }
+            Op::SignExtend(a) => (self.sign_extended(*a, expr.width), Level::Primary),
             Op::MemoryPeek(memory, address) => {
                 let name = &self.names.memories[memory.index()];
                 let doc = Doc::List(vec![text(format!("{name}[")), self.expr(*address), text("]")]);
@@ -182,6 +170,16 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// How a comment calls `value`.
+    pub fn label(&self, enumeration: Option<EnumId>, value: &Value) -> String {
+        let variant = enumeration.and_then(|enumeration| {
+            let variants = &self.plan.module.enums[enumeration.index()].variants;
+            let position = variants.iter().position(|variant| variant.value == *value)?;
+            self.names.variants.get(&(enumeration, position)).cloned()
+        });
+        variant.unwrap_or_else(|| literal(value))
+    }
+
     /// A constant of an enumeration by name, if `value` is one.
     pub fn constant(&self, enumeration: Option<EnumId>, value: &Value) -> String {
         let named = enumeration.and_then(|enumeration| {
@@ -199,7 +197,7 @@ impl<'a> Printer<'a> {
         let last = terms.len() - 1;
         let pieces = terms.iter().enumerate().map(|(i, (_, operand))| {
             let (doc, level) = self.leveled(*operand);
-            let loose = level < Level::Product;
+            let loose = level < Level::Product || level == Level::Reduction;
             let doc = if loose { Doc::List(vec![text("("), nest(vec![doc]), text(")")]) } else { doc };
             if i == last { doc } else { append(doc, &format!(" {}", terms[i + 1].0)) }
         });
@@ -263,18 +261,36 @@ impl<'a> Printer<'a> {
         Doc::List(vec![text(format!("{{{zeros}'d0, ")), self.expr(id), text("}")])
     }
 
+    fn sign_extended(&self, a: ExprId, to: u32) -> Doc {
+        let width = self.plan.expr(a).width;
+        if width == 1 {
+            return Doc::List(vec![text(format!("{{{to}{{")), self.expr(a), text("}}")]);
+        }
+        let (base, low) = match self.plan.expr(a).op {
+            Op::Slice(base, low) if self.identifier(a).is_none() => (base, low),
+            _ => (a, 0),
+        };
+        let name = self.identifier(base).expect("what is extended has a name");
+        self.reads(name, low, width);
+        let all = if base == a { String::new() } else { range(low, width) };
+        text(format!("{{{{{}{{{name}[{}]}}}}, {name}{all}}}", to - width, low + width - 1))
+    }
+
     /// One alternative a line if they do not fit on one.
     fn choice(&self, id: ExprId) -> Doc {
-        let (mut docs, mut at) = (vec![], id);
+        let (mut arms, mut at) = (vec![], id);
         while let Op::Mux(condition, value, other) = self.plan.expr(at).op {
             if at != id && self.names.hoisted.contains_key(&at) {
                 break;
             }
             let condition = append(self.at_least(condition, Level::Unary), " ?");
             let value = append(self.at_least(value, Level::Operator), " :");
-            docs.extend([group(vec![condition, nest(vec![Doc::Line, value])]), Doc::Line]);
+            arms.push(group(vec![condition, nest(vec![Doc::Line, value])]));
             at = other;
         }
+        // From three conditions on, one a line reads better even where all would fit on one.
+        let end = if arms.len() > 2 { Doc::Hard } else { Doc::Line };
+        let mut docs: Vec<Doc> = arms.into_iter().flat_map(|arm| [arm, end.clone()]).collect();
         docs.push(self.expr(at));
         group(docs)
     }
@@ -335,7 +351,7 @@ pub(super) fn literal(value: &Value) -> String {
     }
     let small = value.to_u128().filter(|value| *value < 256);
     match small {
-        Some(small) if small < 10 || !value.is_ones() => format!("{width}'d{small}"),
+        Some(small) if width < 8 || !value.is_ones() => format!("{width}'d{small}"),
         _ if value.is_ones() && width > 32 => format!("{{{width}{{1'b1}}}}"),
         _ => format!("{width}'h{}", grouped(&value.to_string())),
     }

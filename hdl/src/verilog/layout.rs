@@ -10,6 +10,8 @@ pub(super) enum Doc {
     Line,
     /// Nothing, or a new line in a group that is broken.
     Soft,
+    /// A new line in any case.
+    Hard,
     List(Vec<Doc>),
     /// On one line if that fits.
     Group(Box<Doc>),
@@ -43,6 +45,7 @@ impl Doc {
             Doc::Text(text) => text.chars().count(),
             Doc::Line => 1,
             Doc::Soft => 0,
+            Doc::Hard => COLUMNS,
             Doc::List(docs) => docs.iter().map(Doc::width).sum(),
             Doc::Group(doc) | Doc::Nest(doc) => doc.width(),
             Doc::Fill(docs) => docs.iter().map(Doc::width).sum::<usize>() + docs.len().saturating_sub(1),
@@ -53,7 +56,7 @@ impl Doc {
     fn head(&self) -> (usize, bool) {
         match self {
             Doc::Text(text) => (text.chars().count(), false),
-            Doc::Line | Doc::Soft => (0, true),
+            Doc::Line | Doc::Soft | Doc::Hard => (0, true),
             Doc::List(docs) => head_of(docs),
             Doc::Group(doc) | Doc::Nest(doc) => doc.head(),
             Doc::Fill(docs) => match docs.as_slice() {
@@ -108,7 +111,7 @@ impl Printer {
             Doc::Text(text) => self.text(text),
             Doc::Line if flat => self.text(" "),
             Doc::Soft if flat => {}
-            Doc::Line | Doc::Soft => self.new_line(indent),
+            Doc::Line | Doc::Soft | Doc::Hard => self.new_line(indent),
             Doc::List(docs) => {
                 for (i, doc) in docs.iter().enumerate() {
                     let (width, ends) = head_of(&docs[i + 1..]);
@@ -148,10 +151,11 @@ mod tests {
                 text(")"),
             ])
         };
-        let doc = |n: usize| group(vec![text("a ="), nest(vec![Doc::Line, inner(n)]), text(";")]);
-        assert_eq!(doc(3).lines(0), ["a = (xxx y);"]);
-        assert_eq!(doc(94).lines(0).len(), 2);
-        assert_eq!(doc(97).lines(0).len(), 4, "{:#?}", doc(97).lines(0));
+        let doc = |n: usize| group(vec![text("target ="), nest(vec![Doc::Line, inner(n)]), text(";")]);
+        assert_eq!(doc(3).lines(0), ["target = (xxx y);"]);
+        assert_eq!(doc(86).lines(0).len(), 1);
+        assert_eq!(doc(87).lines(0).len(), 2);
+        assert_eq!(doc(92).lines(0).len(), 4);
     }
 
     #[test]

@@ -167,7 +167,8 @@ fn text(design: &Design, module: &Module, children: &[String], paths: &[&PortPat
         let last = primitive.parameters.len() - 1;
         for (i, (name, value)) in primitive.parameters.iter().enumerate() {
             let comma = if i == last { "" } else { "," };
-            lines.push(format!("    parameter {name} = {}{comma}", body::parameter(value)));
+            let kind = if matches!(value, Parameter::Integer(_)) { "integer " } else { "" };
+            lines.push(format!("    parameter {kind}{name} = {}{comma}", body::parameter(value)));
         }
         lines.push(")".into());
     }

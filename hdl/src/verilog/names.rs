@@ -62,10 +62,10 @@ impl Names {
         names.instances = module.instances.iter().map(|instance| names.unique(&instance.name)).collect();
         names.enumerations(module);
         names.hoist(plan);
+        let index = names.unique("i");
         for (i, memory) in module.memories.iter().enumerate().filter(|(_, memory)| memory.initial.is_some()) {
             let label = names.unique(&format!("{}_contents", memory.name));
-            let index = names.unique("i");
-            names.initial.insert(MemoryId(i as u32), (label, index));
+            names.initial.insert(MemoryId(i as u32), (label, index.clone()));
         }
         for process in &plan.processes {
             walk(&process.body, &mut |stmt| {
@@ -112,16 +112,27 @@ impl Names {
         for (signal, value) in connected {
             hoister.root(*value, Need::Hardware, Some(*signal));
         }
+        let mut direct: Vec<_> = plan.direct.iter().collect();
+        direct.sort_unstable();
+        for (value, output) in direct {
+            hoister.root(*value, Need::Hardware, Some(*output));
+        }
         hoister.choose();
         let Hoister { hoisted, need, reader, .. } = hoister;
         // Names of the source first: they have the first claim.
         for &id in hoisted.iter().filter(|id| !plan.expr(**id).name.is_empty()) {
-            let name = self.unique(&plan.expr(id).name);
+            let name = match plan.direct.get(&id) {
+                Some(output) => plan.signal(*output).name.clone(),
+                None => self.unique(&plan.expr(id).name),
+            };
             self.hoisted.insert(id, (name, need[&id]));
         }
         let choices: Vec<usize> = (0..self.signals.len()).filter(|i| self.signals[*i].is_empty()).collect();
         for signal in choices {
-            let base = self.describe_choice(plan, SignalId(signal as u32)).unwrap_or("chosen".into());
+            let base = self
+                .describe_choice(plan, SignalId(signal as u32))
+                .or_else(|| self.describe_reader(plan, plan.choices[&SignalId(signal as u32)], &reader))
+                .unwrap_or("chosen".into());
             self.signals[signal] = self.unique(&base);
         }
         for &id in hoisted.iter().filter(|id| plan.expr(**id).name.is_empty()) {
@@ -156,6 +167,12 @@ impl Names {
             }
             Op::Not(a) => Some(format!("not_{}", self.word(plan, *a)?)),
             Op::Cross(a) => self.word(plan, *a),
+            Op::Concat(parts) => match parts[..] {
+                [zeros, value] if matches!(&plan.expr(zeros).op, Op::Literal(it) if it.is_zero()) => {
+                    self.word(plan, value)
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -310,12 +327,13 @@ impl<'a> Hoister<'a> {
         if let Kind::Drive { target, value } = process.kind {
             self.root(value, process.need, Some(target));
         }
+        let combinational = matches!(process.kind, Kind::Comb { .. });
         walk(&process.body, &mut |stmt| {
             if let Stmt::MemoryWrite { address, data, lanes: Some(lanes), .. } = stmt {
                 let constant = |id: &ExprId| matches!(self.plan.expr(*id).op, Op::Literal(_));
                 self.by_name.extend([*data, *lanes].into_iter().filter(|id| !constant(id)));
                 // Printed once for each lane.
-                self.add(*address, process.need, Reader::Memory(MemoryId(0)));
+                self.add(*address, process.need, Reader::Memory(MemoryId(0)), false);
             }
             if let Stmt::Assign { target, part: Part::Bit(index), .. } = stmt
                 && self.plan.expr(*index).width > clog2(self.plan.signal(*target).width as usize) as u32
@@ -328,16 +346,16 @@ impl<'a> Hoister<'a> {
                 _ => Reader::Condition,
             };
             for operand in stmt.operands() {
-                self.add(operand, process.need, reader);
+                self.add(operand, process.need, reader, combinational);
             }
         });
     }
 
     fn root(&mut self, id: ExprId, need: Need, target: Option<SignalId>) {
-        self.add(id, need, target.map_or(Reader::Condition, Reader::Signal));
+        self.add(id, need, target.map_or(Reader::Condition, Reader::Signal), false);
     }
 
-    fn add(&mut self, root: ExprId, need: Need, reader: Reader) {
+    fn add(&mut self, root: ExprId, need: Need, reader: Reader, in_process: bool) {
         *self.uses.entry(root).or_default() += 1;
         self.reader.entry(root).or_insert(reader);
         // Each expression once for each need; operands before users in `order`.
@@ -359,10 +377,11 @@ impl<'a> Hoister<'a> {
                     Op::Slice(a, _) | Op::Index(a, _) => {
                         self.by_name.insert(*a);
                     }
-                    Op::SignExtend(a) if self.plan.expr(*a).width > 1 => {
+                    Op::SignExtend(a) if self.needs_name(*a) => {
                         self.by_name.insert(*a);
                     }
-                    Op::MemoryPeek(..) => {
+                    // A process would have to be sensitive to all words.
+                    Op::MemoryPeek(..) if in_process => {
                         self.by_name.insert(id);
                     }
                     _ => {}
@@ -378,6 +397,12 @@ impl<'a> Hoister<'a> {
         }
     }
 
+    /// Whether the sign of `a` can only be picked from a name.
+    fn needs_name(&self, a: ExprId) -> bool {
+        let expr = self.plan.expr(a);
+        expr.width > 1 && !matches!(expr.op, Op::Slice(..))
+    }
+
     fn choose(&mut self) {
         // Names and numbers in the text of an expression.
         let mut size: HashMap<ExprId, usize> = HashMap::new();
@@ -385,6 +410,8 @@ impl<'a> Hoister<'a> {
             let expr = self.plan.expr(id);
             let operands = expr.op.operands();
             let inline = operands.iter().map(|operand| size[operand]).sum::<usize>().max(1);
+            // A word of a memory is worth a name where it is used twice.
+            let inline = if matches!(expr.op, Op::MemoryPeek(..)) { inline.max(3) } else { inline };
             let leaf = matches!(expr.op, Op::Signal(_) | Op::Variant(..))
                 || matches!(expr.op, Op::Literal(_)) && expr.name.is_empty();
             let by_name = self.by_name.contains(&id) && !matches!(expr.op, Op::Signal(_));

@@ -38,8 +38,8 @@ pub(super) struct Paths {
     pub direct: Vec<Vec<usize>>,
     /// All signals that it depends on; itself only in a loop.
     all: Vec<Set>,
-    /// Whether an output depends on it, or it is one.
-    reaches_output: Vec<bool>,
+    /// The outputs that depend on each signal, or are it.
+    outputs: Vec<Set>,
     ports: usize,
 }
 
@@ -82,15 +82,15 @@ impl Paths {
             }
         }
         let all: Vec<Set> = all.into_iter().flatten().collect();
-        let mut below = Set::new(count);
-        for (i, signal) in module.signals.iter().enumerate() {
+        let mut outputs = vec![Set::new(module.ports); count];
+        for (port, signal) in module.signals[..module.ports].iter().enumerate() {
             if signal.kind == SignalKind::Output {
-                below.insert(i);
-                below.extend(&all[i]);
+                (0..count)
+                    .filter(|i| *i == port || all[port].contains(*i))
+                    .for_each(|i| outputs[i].insert(port));
             }
         }
-        let reaches_output = (0..count).map(|i| below.contains(i)).collect();
-        Paths { direct, all, reaches_output, ports: module.ports }
+        Paths { direct, all, outputs, ports: module.ports }
     }
 
     pub fn depends(&self, signal: usize, on: usize) -> bool {
@@ -103,11 +103,14 @@ impl Paths {
             .collect()
     }
 
-    /// Whether one process may drive both. Simulators see all outputs of a process depend on all of its inputs; where
-    /// the surroundings lead an output back to an input that only the other output depends on, that is a loop.
+    /// Whether one process may drive both. Simulators see all that a process drives depend on all that it reads. So
+    /// where the surroundings of the module lead an output that only `a` reaches back to an input that only `b` depends
+    /// on, a process of both would be in a loop that does not exist.
     pub fn may_share(&self, a: usize, b: usize) -> bool {
-        let safe =
-            |a: usize, b: usize| !self.reaches_output[a] || self.all[b].within(&self.all[a], self.ports);
+        let safe = |a: usize, b: usize| {
+            self.outputs[a].within(&self.outputs[b], self.ports)
+                || self.all[b].within(&self.all[a], self.ports)
+        };
         !self.depends(a, b) && !self.depends(b, a) && safe(a, b) && safe(b, a)
     }
 }

@@ -49,13 +49,17 @@ pub(super) struct Plan {
     pub processes: Vec<Process>,
     /// Signals printed as another one, of the same value and a better name.
     pub alias: HashMap<SignalId, SignalId>,
+    /// Expressions that are outputs of the same name.
+    pub direct: HashMap<ExprId, SignalId>,
     /// Inputs of instances that are connected to an expression.
     pub connected: HashMap<SignalId, ExprId>,
+    /// Wires that stand for a choice by an index, each with the expression that reads it.
+    pub choices: HashMap<SignalId, ExprId>,
 }
 
 impl Plan {
     pub fn new(module: &Module, children: &[&PortPaths]) -> (Plan, PortPaths) {
-        let (module, arena) = prepare(module);
+        let (module, arena, choices) = prepare(module);
         let drivers = Drivers::new(&module);
         let live = live(&module, &arena.exprs, &drivers);
         let paths = Paths::new(&module, &arena.exprs, &drivers, children);
@@ -72,8 +76,11 @@ impl Plan {
             live,
             processes,
             alias: HashMap::new(),
+            direct: HashMap::new(),
             connected: HashMap::new(),
+            choices,
         };
+        plan.drive_outputs_directly();
         plan.find_aliases();
         plan.connect();
         (plan, port_paths)
@@ -116,6 +123,21 @@ impl Plan {
         })
     }
 
+    /// An output whose value is bound to the output's name is that value: `assign level = a - b`, read as `level`.
+    fn drive_outputs_directly(&mut self) {
+        let (module, exprs, direct) = (&self.module, &self.exprs, &mut self.direct);
+        self.processes.retain(|process| {
+            let Kind::Drive { target, value } = process.kind else { return true };
+            let signal = module.signal(target);
+            let same = signal.kind == SignalKind::Output && is_same(&exprs[value.index()].name, &signal.name);
+            let first = same && !direct.contains_key(&value);
+            if first {
+                direct.insert(value, target);
+            }
+            !first
+        });
+    }
+
     /// An output that only repeats a signal takes that signal's place where the text gains: the output of an instance
     /// is connected to it directly, and `count_q`, which could not be called `count`, becomes an `output reg`.
     fn find_aliases(&mut self) {
@@ -129,7 +151,9 @@ impl Plan {
             let outwards = to.kind == SignalKind::Output || to.kind == SignalKind::Wire;
             let useful = match from.kind {
                 SignalKind::InstanceOutput { .. } => outwards,
-                SignalKind::Register { .. } | SignalKind::MemoryRead { .. } | SignalKind::Wire => {
+                // The name of a memory's output register was made up.
+                SignalKind::MemoryRead { .. } => to.kind == SignalKind::Output,
+                SignalKind::Register { .. } | SignalKind::Wire => {
                     to.kind == SignalKind::Output && is_variation(&from.name, &to.name)
                 }
                 _ => false,
@@ -163,6 +187,11 @@ impl Plan {
             !direct
         });
     }
+}
+
+/// Whether a name was meant to be `base`.
+fn is_same(name: &str, base: &str) -> bool {
+    name == base || is_variation(name, base)
 }
 
 /// Whether `name` is `base` with a mark that keeps two names apart: `_q`, `_1`.
@@ -245,11 +274,11 @@ impl Planner {
             &|stmt| matches!(stmt, Stmt::Assign { target, .. } if targets.contains(target)),
         );
         if targets.len() <= 2 {
-            let choices: Option<Vec<Drive>> =
+            let choices: Option<Vec<Choice>> =
                 targets.iter().map(|target| self.choice(&body, *target)).collect();
             if let Some(choices) = choices {
-                for (target, [condition, value, other], loc) in choices {
-                    let value = self.arena.mux(condition, value, other, loc);
+                for (target, choice) in targets.into_iter().zip(choices) {
+                    let value = choice.build(&mut self.arena);
                     self.processes.push(Process { kind: Kind::Drive { target, value }, need, body: vec![] });
                 }
                 return;
@@ -258,26 +287,11 @@ impl Planner {
         self.processes.push(Process { kind: Kind::Comb { targets }, need, body });
     }
 
-    /// Condition, value and other value of a target that is assigned one of two short values.
-    fn choice(&self, body: &[Stmt], target: SignalId) -> Option<Drive> {
+    /// The value of a target as a short choice, if it is one.
+    fn choice(&self, body: &[Stmt], target: SignalId) -> Option<Choice> {
         let body = project(body, &|stmt| matches!(stmt, Stmt::Assign { target: it, .. } if *it == target));
-        let only = |body: &[Stmt]| match body {
-            [Stmt::Assign { value, .. }] => Some(*value),
-            _ => None,
-        };
-        let (values, loc) = match body.as_slice() {
-            [Stmt::Assign { value: other, .. }, Stmt::If { condition, then, otherwise, loc }]
-                if otherwise.is_empty() =>
-            {
-                ([*condition, only(then)?, *other], *loc)
-            }
-            [Stmt::If { condition, then, otherwise, loc }] => {
-                ([*condition, only(then)?, only(otherwise)?], *loc)
-            }
-            _ => return None,
-        };
-        let size: usize = values.iter().map(|value| self.size(*value, 12)).sum();
-        (size <= 6).then_some((target, values, loc))
+        let choice = Choice::new(&body, None)?;
+        (choice.size(&|id| self.size(id, 12)) <= 6).then_some(choice)
     }
 
     /// How many names and numbers an expression has; stops counting at `limit`.
@@ -364,8 +378,46 @@ impl Planner {
     }
 }
 
-/// Target; condition, value and other value; where.
-type Drive = (SignalId, [ExprId; 3], Loc);
+/// The value that `if` statements give to one signal.
+#[derive(Clone)]
+enum Choice {
+    Value(ExprId),
+    If(ExprId, Box<[Choice; 2]>, Loc),
+}
+
+impl Choice {
+    /// What `body`, which assigns nothing else, makes of a signal that was `before`.
+    fn new(body: &[Stmt], before: Option<Choice>) -> Option<Choice> {
+        body.iter().try_fold(before, |before, stmt| match stmt {
+            Stmt::Assign { value, .. } => Some(Some(Choice::Value(*value))),
+            Stmt::If { condition, then, otherwise, loc } => {
+                let then = Choice::new(then, before.clone())?;
+                let otherwise = Choice::new(otherwise, before)?;
+                Some(Some(Choice::If(*condition, Box::new([then, otherwise]), loc)))
+            }
+            _ => None,
+        })?
+    }
+
+    fn size(&self, of: &dyn Fn(ExprId) -> usize) -> usize {
+        match self {
+            Choice::Value(value) => of(*value),
+            Choice::If(condition, values, _) => {
+                of(*condition) + values.iter().map(|value| value.size(of)).sum::<usize>()
+            }
+        }
+    }
+
+    fn build(&self, arena: &mut Arena) -> ExprId {
+        match self {
+            Choice::Value(value) => *value,
+            Choice::If(condition, values, loc) => {
+                let [then, otherwise] = [values[0].build(arena), values[1].build(arena)];
+                arena.mux(*condition, then, otherwise, loc)
+            }
+        }
+    }
+}
 
 /// Combinational signals, merged as they share processes.
 struct Groups<'a> {

@@ -5,6 +5,7 @@ use crate::{
     interface::{ClockDomain, Direction, Interface, Port},
     ir::*,
 };
+use std::collections::HashSet;
 
 impl Design {
     /// The top's ports and clock domains.
@@ -60,13 +61,17 @@ pub(super) fn port_list(module: &Module, is_reg: &dyn Fn(SignalId) -> bool) -> V
         print("input  wire", 1, name, doc);
     }
     let mut last_doc = "";
+    let mut said = HashSet::new();
     for (i, port) in ports.iter().enumerate() {
         let kind = match port.kind {
             SignalKind::Input => "input  wire",
             _ if is_reg(SignalId(i as u32)) => "output reg ",
             _ => "output wire",
         };
-        let doc = if port.doc == last_doc { "" } else { &port.doc };
+        // What is said of one element of an array holds for all.
+        let element: String = port.name.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let new = port.doc != last_doc && said.insert((element, port.doc.as_str()));
+        let doc = if new { &port.doc } else { "" };
         print(kind, port.width, &port.name, doc);
         last_doc = &port.doc;
     }

@@ -5,8 +5,9 @@ use super::arena::Arena;
 use crate::{ir::*, value::Value};
 use std::collections::HashMap;
 
-/// A copy of `module` to be printed, and its expressions.
-pub(super) fn prepare(module: &Module) -> (Module, Arena) {
+/// A copy of `module` to be printed, its expressions, and the wires that choices have become, each with the expression
+/// that reads it.
+pub(super) fn prepare(module: &Module) -> (Module, Arena, HashMap<SignalId, ExprId>) {
     let mut out = Module { exprs: vec![], body: vec![], ..module.clone() };
     let uses = uses(module);
     let mut rewriter = Rewriter {
@@ -16,13 +17,18 @@ pub(super) fn prepare(module: &Module) -> (Module, Arena) {
         arena: Arena::default(),
         choices: vec![],
         new: vec![],
+        chosen: HashMap::new(),
     };
+    // In the order of the source, which the text then follows.
+    for id in (0..module.exprs.len()).filter(|id| rewriter.uses[*id] > 0).collect::<Vec<_>>() {
+        rewriter.expr(ExprId(id as u32));
+    }
     out.body = rewriter.block(&module.body);
-    let Rewriter { arena, choices, new, .. } = rewriter;
+    let Rewriter { arena, choices, new, chosen, .. } = rewriter;
     out.signals.extend(new);
     // A choice stands beside what it feeds only in the order of text, which is settled later.
     out.body.extend(choices.into_iter().map(|choice| Stmt::Case(choice.case)));
-    (out, arena)
+    (out, arena, chosen)
 }
 
 /// How often each expression is used by another or by a statement.
@@ -53,6 +59,7 @@ struct Rewriter<'a> {
     choices: Vec<Choice>,
     /// Wires that `choices` assign.
     new: Vec<Signal>,
+    chosen: HashMap<SignalId, ExprId>,
 }
 
 impl Rewriter<'_> {
@@ -228,6 +235,8 @@ impl Rewriter<'_> {
         for (body, &value) in bodies.zip(&options) {
             body.push(Stmt::Assign { target, part: Part::Whole, value, loc: old.loc });
         }
-        self.arena.add(Op::Signal(target), old.width, old.loc)
+        let value = self.arena.add(Op::Signal(target), old.width, old.loc);
+        self.chosen.insert(target, value);
+        value
     }
 }

@@ -21,6 +21,13 @@ pub(super) fn statements(
     block.lines
 }
 
+/// The lines of an `else` with this body and of the `end` behind it.
+pub(super) fn otherwise(printer: &Printer, body: &[Stmt], arrow: &'static str, indent: usize) -> Vec<String> {
+    let mut block = Block { printer, arrow, indent, lines: vec![] };
+    block.otherwise(body);
+    block.lines
+}
+
 struct Block<'p, 'a> {
     printer: &'p Printer<'a>,
     arrow: &'static str,
@@ -74,14 +81,18 @@ impl Block<'_, '_> {
         let start = text(format!("{before}if ("));
         self.doc(group(vec![start, nest(vec![Doc::Soft, condition]), Doc::Soft, text(") begin")]));
         self.nested(then);
-        match otherwise {
+        self.otherwise(otherwise);
+    }
+
+    fn otherwise(&mut self, body: &[Stmt]) {
+        match body {
             [] => self.line("end"),
             [Stmt::If { condition, then, otherwise, .. }] => {
                 self.conditional(*condition, then, otherwise, "end else ");
             }
             _ => {
                 self.line("end else begin");
-                self.nested(otherwise);
+                self.nested(body);
                 self.line("end");
             }
         }
@@ -135,7 +146,7 @@ impl Block<'_, '_> {
             }
         }
         let default = self.arm_body(last);
-        let note = note.map(|value| self.printer.constant(case.enumeration, value));
+        let note = note.map(|value| self.printer.label(case.enumeration, value));
         self.indent += STEP;
         for (labels, body) in printed {
             self.arm(&labels, None, body);
