@@ -58,14 +58,15 @@ pub fn dispatch(config: &Config) -> DispatchIo {
     let name = format!("veb_dispatch_{}x{}", config.ports(), config.cells);
     module(name, DispatchIo::ty(config), |io| {
         let count = bits(config.cell_count_bits());
-        // The comparison is a cycle behind: a port may take one frame more than its share.
+        // Some cycles behind: a port may take a few frames more than its share.
         let room = reg(bits(config.ports()));
         /// Cells of the frames in each queue.
         let owed = reg(vec![count; config.ports()]);
 
         let occupied = reg(flag());
         let decision = reg_without_reset(Decision::ty(config));
-        let accepted = decision.destinations & room;
+        /// Destinations that had room when the decision came.
+        let accepted = reg_without_reset(bits(config.ports()));
         let goes_nowhere = !accepted.any();
         io.release.valid.set(occupied & goes_nowhere);
         io.release.payload.set(decision.chain);
@@ -74,6 +75,7 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         when(advance, || {
             occupied.set(io.decision.valid);
             decision.set(io.decision.payload);
+            accepted.set(io.decision.payload.destinations & room);
         });
 
         let settled = occupied & advance;
@@ -83,7 +85,7 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         }
         io.hold.valid.set(occupied & !goes_nowhere);
         io.hold.payload.set(Held { chain: decision.chain, copies: prim::popcount(accepted) });
-        io.queue_full.set(settled.mux(decision.destinations & !room, room.zero()));
+        io.queue_full.set(settled.mux(decision.destinations & !accepted, room.zero()));
         let reasons = Reason::COUNTED.map(|(reason, _)| settled & decision.reason.is(reason));
         io.dropped.set(cat(reasons.into_iter().rev()));
 
