@@ -16,36 +16,61 @@ pub(crate) fn before_split(context: &mut Context) {
 /// What the author must have set, and on every path.
 pub(crate) fn after_split(context: &mut Context) {
     let module = &context.module().clone();
+    let parts = context.frame().parts.clone();
     if module.black_box.as_ref().is_some_and(|primitive| !primitive.modelled) {
         return;
     }
     let mut faults = vec![];
     for (i, signal) in module.signals.iter().enumerate() {
         let id = SignalId(i as u32);
-        let what = match &signal.kind {
-            SignalKind::Register { .. } if !mentions(&module.body, id) => {
-                faults.push((signal.loc, format!("register `{}` is never set", signal.name)));
-                continue;
+        if matches!(
+            signal.kind,
+            SignalKind::Input | SignalKind::MemoryRead { .. } | SignalKind::InstanceOutput { .. }
+        ) {
+            continue;
+        }
+        let name = match parts.get(&id) {
+            None => name(signal),
+            Some(&(whole, low)) if signal.width == 1 => {
+                format!("bit {low} of {}", name(module.signal(whole)))
             }
-            SignalKind::Output => "output",
-            SignalKind::Wire => "wire",
-            SignalKind::InstanceInput { .. } => "instance input",
-            _ => continue,
+            Some(&(whole, low)) => {
+                format!("part {}:{low} of {}", low + signal.width - 1, name(module.signal(whole)))
+            }
         };
         let mut path = vec![];
         if !mentions(&module.body, id) {
-            faults.push((signal.loc, format!("{what} `{}` is never set", signal.name)));
-        } else if hole(module, &module.body, id, &mut path) {
-            let path = path.join(" and ");
-            faults.push((signal.loc, format!("{what} `{}` has no value where {path}", signal.name)));
+            faults.push((signal.loc, format!("{name} is never set")));
+        } else if !matches!(signal.kind, SignalKind::Register { .. })
+            && hole(module, &module.body, id, &mut path)
+        {
+            faults.push((signal.loc, format!("{name} has no value where {}", path.join(" and "))));
         }
     }
-    let unclocked = |id: DomainId| !module.domains[id.index()].clocked || !module.domains[id.index()].reset;
+    for (i, memory) in module.memories.iter().enumerate() {
+        let mut written = memory.initial.is_some();
+        walk(&module.body, &mut |stmt| {
+            written |= matches!(stmt, Stmt::MemoryWrite { memory, .. } if memory.index() == i);
+        });
+        if !written {
+            let message = format!("memory `{}` is never written and has no initial contents", memory.name);
+            faults.push((memory.loc, message));
+        }
+    }
+    let lacks = |id: DomainId| !module.domains[id.index()].clocked || !module.domains[id.index()].reset;
+    let mut need = |loc, what: &str| {
+        faults.push((loc, format!("{what} needs a register with reset in its module and clock domain")));
+    };
+    for signal in module.signals.iter().filter(|signal| signal.ghost) {
+        if matches!(signal.kind, SignalKind::Register { domain, .. } if lacks(domain)) {
+            need(signal.loc, &format!("`{}`, for verification only,", signal.name));
+        }
+    }
     walk(&module.body, &mut |stmt| {
         if let Stmt::Check { domain, loc, .. } = stmt
-            && unclocked(*domain)
+            && lacks(*domain)
         {
-            faults.push((loc, "a check needs a register with reset in its module and clock domain".into()));
+            need(*loc, "a check");
         }
     });
     for (loc, message) in faults {
@@ -56,6 +81,20 @@ pub(crate) fn after_split(context: &mut Context) {
 /// The checks that look across modules.
 pub(crate) fn design(_design: &Design) -> Vec<Error> {
     vec![]
+}
+
+/// How messages call a signal.
+fn name(signal: &Signal) -> String {
+    let what = match signal.kind {
+        SignalKind::Input => "input",
+        SignalKind::Output => "output",
+        SignalKind::Wire => "wire",
+        SignalKind::Register { .. } => "register",
+        SignalKind::MemoryRead { .. } => "memory read",
+        SignalKind::InstanceInput { .. } => "instance input",
+        SignalKind::InstanceOutput { .. } => "instance output",
+    };
+    format!("{what} `{}`", signal.name)
 }
 
 /// Whether `body` assigns `target` somewhere.
@@ -100,12 +139,13 @@ fn overridden(module: &Module, body: &[Stmt], faults: &mut Vec<(Loc, String)>) {
 
 /// Hardware that reads what exists for checks only.
 fn ghosts(module: &Module, faults: &mut Vec<(Loc, String)>) {
-    let mut reads = vec![false; module.exprs.len()];
-    for (i, expr) in module.exprs.iter().enumerate() {
-        reads[i] = match &expr.op {
-            Op::Signal(signal) => module.signal(*signal).ghost,
-            op => op.operands().iter().any(|operand| reads[operand.index()]),
-        };
+    // A ghost that each expression reads.
+    let mut reads: Vec<Option<SignalId>> = vec![];
+    for expr in &module.exprs {
+        reads.push(match &expr.op {
+            Op::Signal(signal) => Some(*signal).filter(|signal| module.signal(*signal).ghost),
+            op => op.operands().iter().find_map(|operand| reads[operand.index()]),
+        });
     }
     fn is_hardware(module: &Module, stmt: &Stmt) -> bool {
         match stmt {
@@ -116,14 +156,16 @@ fn ghosts(module: &Module, faults: &mut Vec<(Loc, String)>) {
         }
     }
     walk(&module.body, &mut |stmt| {
-        if is_hardware(module, stmt) && stmt.operands().iter().any(|operand| reads[operand.index()]) {
+        let ghost = stmt.operands().iter().find_map(|operand| reads[operand.index()]);
+        if let Some(ghost) = ghost.filter(|_| is_hardware(module, stmt)) {
             let (Stmt::Assign { loc, .. }
             | Stmt::If { loc, .. }
             | Stmt::Case(Case { loc, .. })
             | Stmt::MemoryWrite { loc, .. }
             | Stmt::MemoryRead { loc, .. }
             | Stmt::Check { loc, .. }) = stmt;
-            faults.push((*loc, "hardware reads a signal that is for verification only".into()));
+            let ghost = &module.signal(ghost).name;
+            faults.push((*loc, format!("hardware reads `{ghost}`, which is for verification only")));
         }
     });
 }

@@ -8,7 +8,7 @@ use crate::{
     fold,
     ir::*,
     names,
-    types::{Bits, Home, Owner},
+    types::{Bits, Home, Orientation, Owner},
     value::Value,
 };
 use std::{
@@ -34,6 +34,8 @@ pub(crate) struct Frame {
     pub taken: HashMap<String, usize>,
     /// Expressions by content, so that equal ones are one.
     pub known: HashMap<(Op, u32), ExprId>,
+    /// For each wire that is a part of a signal: the signal and the lowest bit.
+    pub parts: HashMap<SignalId, (SignalId, u32)>,
     /// The expression of each signal.
     pub signal_exprs: Vec<ExprId>,
     /// What registers, memories and instances are clocked by at present.
@@ -186,6 +188,22 @@ impl Context {
         match self.usable(bits, loc) {
             true => bits.expr_id(),
             false => self.literal(Value::zero(bits.width.max(1)), loc).expr_id(),
+        }
+    }
+
+    /// How a leaf of a type, or a signal, runs. No direction goes with a signal: it is that of a port of its module.
+    pub fn orientation(&self, bits: Bits) -> Orientation {
+        let flipped = |home| {
+            let module = self.module_at(home)?;
+            match module.exprs[bits.id as usize].op {
+                Op::Signal(signal) => Some(module.signal(signal).flipped),
+                _ => None,
+            }
+        };
+        match bits.owner {
+            Owner::Type(orientation) => orientation,
+            Owner::Module(home) => Orientation { flipped: flipped(home).unwrap_or(false), direction: None },
+            Owner::Poison => Orientation::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     interface::Direction,
     ir::*,
     names::join,
-    statements::{assign, assign_at},
+    statements::{assign, assign_all, assign_at},
     types::*,
     value::Value,
 };
@@ -78,10 +78,7 @@ pub trait Data: Clone + 'static {
         Self: Sized,
     {
         let loc = Location::caller();
-        zip("set", self, &value, loc, &mut |target, value| {
-            assign(target, value, loc);
-            target
-        });
+        assign_all("set", self, &value, loc);
     }
 
     /// Drives the leaves that run with the bundle from `source`, and those of `source` that run against it (as `ready`
@@ -93,17 +90,9 @@ pub trait Data: Clone + 'static {
     {
         let loc = Location::caller();
         zip("connect", self, source, loc, &mut |sink, source| {
-            let flipped = with(|context| {
-                let module = context.module();
-                match (sink.owner, module.exprs.get(sink.id as usize).map(|expr| &expr.op)) {
-                    (Owner::Module(_), Some(Op::Signal(signal))) => module.signal(*signal).flipped,
-                    _ => false,
-                }
-            });
-            if flipped {
-                assign(source, sink, loc)
-            } else {
-                assign(sink, source, loc)
+            match with(|context| context.orientation(sink).flipped) {
+                true => assign(source, sink, loc),
+                false => assign(sink, source, loc),
             }
             sink
         });
@@ -151,14 +140,7 @@ pub trait Data: Clone + 'static {
     where
         Self: Sized,
     {
-        self.map(&Place::default(), &mut |_, leaf| {
-            let mut bits = leaf.bits;
-            if let Owner::Type(orientation) = &mut bits.owner {
-                orientation.flipped = !orientation.flipped;
-                orientation.direction = orientation.direction.map(opposite);
-            }
-            bits
-        })
+        turn(self, |old| Orientation { flipped: !old.flipped, direction: old.direction.map(opposite) })
     }
 
     /// Names the leaves of a value that have no name yet, under `name`.
@@ -183,12 +165,17 @@ fn opposite(direction: Direction) -> Direction {
 }
 
 fn directed<T: Data>(ty: &T, direction: Direction) -> T {
+    turn(ty, |old| {
+        let direction = if old.flipped { opposite(direction) } else { direction };
+        Orientation { direction: Some(direction), ..old }
+    })
+}
+
+/// The type `ty`, or that of the value `ty`, with its leaves turned.
+fn turn<T: Data>(ty: &T, turned: impl Fn(Orientation) -> Orientation) -> T {
     ty.map(&Place::default(), &mut |_, leaf| {
-        let mut bits = leaf.bits;
-        if let Owner::Type(orientation) = &mut bits.owner {
-            orientation.direction = Some(if orientation.flipped { opposite(direction) } else { direction });
-        }
-        bits
+        let orientation = with(|context| context.orientation(leaf.bits));
+        Bits { owner: Owner::Type(turned(orientation)), id: 0, width: leaf.bits.width }
     })
 }
 
@@ -242,31 +229,25 @@ pub(crate) fn zip<T: Data>(
 pub fn select<T: Data>(options: &[T], index: impl Into<Bits>) -> T {
     let (loc, index) = (Location::caller(), index.into());
     require(!options.is_empty(), || "select among nothing".into());
-    let wanted = clog2(options.len());
-    with(|context| {
-        if context.usable(index, loc) && index.width() != wanted {
-            let message = format!(
-                "select among {}: the index must have {wanted} bits, not {}",
-                options.len(),
-                index.width
-            );
-            context.report(loc, message);
-        }
-    });
-    if options.len() == 1 || index.width() != wanted {
+    if !check_index("select", options.len(), index, loc) || options.len() == 1 {
         return options[0].clone();
     }
     let columns: Vec<Vec<(Place, Bits)>> = options.iter().map(Data::leaves).collect();
+    if let Some(other) = columns.iter().find(|leaves| leaves.len() != columns[0].len()) {
+        let message = format!("select: one option has {} signals, another {}", columns[0].len(), other.len());
+        with(|context| context.report(loc, message));
+        return options[0].map(&Place::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
+    }
     let mut row = 0;
     options[0].map(&Place::default(), &mut |_, leaf| {
-        let choices: Vec<Bits> = columns.iter().filter_map(|leaves| Some(leaves.get(row)?.1)).collect();
+        let choices: Vec<Bits> = columns.iter().map(|leaves| leaves[row].1).collect();
         row += 1;
         with(|context| {
-            let mut fine = choices.len() == options.len();
+            let mut fine = context.usable(index, loc);
             for &choice in &choices {
                 fine &= context.same_width("select", leaf.bits, choice, loc);
             }
-            if !fine || !context.usable(index, loc) {
+            if !fine {
                 return Bits::poison(leaf.bits.width);
             }
             let ids = choices.iter().map(|choice| choice.expr_id()).collect();
@@ -280,21 +261,30 @@ pub fn select<T: Data>(options: &[T], index: impl Into<Bits>) -> T {
 #[track_caller]
 pub fn set_at<T: Data>(targets: &[T], index: impl Into<Bits>, value: T) {
     let (loc, index) = (Location::caller(), index.into());
-    let wanted = clog2(targets.len());
-    let fine = with(|context| {
-        if context.usable(index, loc) && index.width() != wanted {
-            let message = format!(
-                "set_at one of {}: the index must have {wanted} bits, not {}",
-                targets.len(),
-                index.width
-            );
-            context.report(loc, message);
-        }
-        index.width() == wanted
-    });
-    if fine {
-        assign_at(targets, index, value, loc);
+    require(!targets.is_empty(), || "set_at among nothing".into());
+    match check_index("set_at", targets.len(), index, loc) {
+        true => assign_at(targets, index, value, loc),
+        // They count as set, so that the fault is reported once.
+        false => targets.iter().for_each(|target| assign_all("set_at", target, &value, loc)),
     }
+}
+
+/// Whether `index` can index `count` things; reports it otherwise.
+fn check_index(what: &str, count: usize, index: Bits, loc: Loc) -> bool {
+    let wanted = clog2(count);
+    with(|context| {
+        if !context.usable(index, loc) {
+            return false;
+        }
+        if index.width() != wanted {
+            let index = context.describe(index);
+            let message =
+                format!("{what} among {count}: the index must have width {wanted}, not that of {index}");
+            context.report(loc, message);
+            return false;
+        }
+        true
+    })
 }
 
 impl Data for Bits {

@@ -51,8 +51,9 @@ pub(crate) fn split_wires(frame: &mut Frame) {
         let whole = frame.module.signal(target).clone();
         points.extend([0, whole.width]);
         let points: Vec<u32> = points.into_iter().collect();
-        let parts =
+        let parts: Vec<Segment> =
             points.windows(2).map(|ends| make_segment(frame, &whole, ends[0], ends[1] - ends[0])).collect();
+        frame.parts.extend(parts.iter().map(|part| (part.signal, (target, part.low))));
         segments.insert(target, parts);
     }
     for i in 0..frame.module.exprs.len() {

@@ -2,7 +2,7 @@
 
 use crate::{
     context::with,
-    data::{Data, unpack_at, zip},
+    data::{Data, unpack_at},
     ir,
     ir::*,
     signals::*,
@@ -206,10 +206,7 @@ impl<T: Data> Mem<T> {
         assign(bypass.written.0, true.to_bool().0, loc);
         unconditionally(|| {
             assign(bypass.address, address, loc);
-            zip("write", &bypass.data, &value, loc, &mut |target, value| {
-                assign(target, value, loc);
-                target
-            });
+            assign_all("write", &bypass.data, &value, loc);
         });
     }
 

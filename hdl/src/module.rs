@@ -93,6 +93,7 @@ fn build<Io: Data>(
             scopes: vec![],
             taken: HashMap::from([("clk".to_string(), 0), ("rst".to_string(), 0)]),
             known: HashMap::new(),
+            parts: HashMap::new(),
             signal_exprs: vec![],
             domain: DomainId(0),
             bindings: vec![binding],

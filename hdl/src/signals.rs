@@ -15,10 +15,7 @@ fn declare<T: Data>(ty: &T, fallback: &str, kind: impl Fn(usize) -> SignalKind) 
     ty.map(&Default::default(), &mut |place, leaf| {
         index += 1;
         with(|context| {
-            let flipped = match leaf.bits.owner {
-                Owner::Type(orientation) => orientation.flipped,
-                _ => false,
-            };
+            let flipped = context.orientation(leaf.bits).flipped;
             let enumeration = leaf.enumeration.map(|ty| context.enumeration(ty()));
             let ghost = context.frame().ghost;
             context.signal(Signal {

@@ -72,15 +72,18 @@ fn destination(module: &Module, target: Bits) -> Result<(SignalId, Part), &'stat
     }
 }
 
+/// Every leaf of `target` takes that of `value`.
+pub(crate) fn assign_all<T: Data>(what: &str, target: &T, value: &T, loc: Loc) {
+    zip(what, target, value, loc, &mut |target, value| {
+        assign(target, value, loc);
+        target
+    });
+}
+
 /// `targets[index]` takes `value`, by a `case` over the index.
 pub(crate) fn assign_at<T: Data>(targets: &[T], index: Bits, value: T, loc: Loc) {
     let arms = targets.iter().enumerate().map(|(i, target)| {
-        let body = block(|| {
-            zip("set_at", target, &value, loc, &mut |target, value| {
-                assign(target, value, loc);
-                target
-            });
-        });
+        let body = block(|| assign_all("set_at", target, &value, loc));
         Arm { value: Value::new(index.width, i as u128), body }
     });
     let arms = arms.collect();

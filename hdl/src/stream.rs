@@ -1,6 +1,13 @@
 //! The two handshakes that all of Hematite uses.
 
-use crate::{Bool, Bundle, Data, Typed, assert, assume, delay, verification, when};
+use crate::{
+    Bool, Bundle, Data, Typed, delay,
+    ir::CheckKind,
+    scope,
+    statements::{check, set_ghost},
+    when,
+};
+use std::panic::Location;
 
 /// A producer's valid/ready port. A beat moves on each clock edge at which both are 1. `valid` never waits for `ready`,
 /// and once it is 1 it and the payload stay until the beat has moved.
@@ -31,23 +38,33 @@ impl<T: Data> Stream<T> {
     /// Asserts the contract of a stream that this module produces: once valid, a beat stays as it is until it moves.
     #[track_caller]
     pub fn assert_stable(&self) {
-        self.stability(|holds| assert(holds, "a beat stays until it moves"));
+        self.stability(CheckKind::Assert);
     }
 
     /// As [`Stream::assert_stable`], of a stream that comes from outside.
     #[track_caller]
     pub fn assume_stable(&self) {
-        self.stability(|holds| assume(holds, "a beat stays until it moves"));
+        self.stability(CheckKind::Assume);
     }
 
     #[track_caller]
-    fn stability(&self, check: impl FnOnce(Bool)) {
-        verification(|| {
-            let stalled = delay(self.valid & !self.ready);
-            let payload = delay(self.payload.pack());
-            when(stalled, || check(self.valid & self.payload.pack().eq(payload)));
-        });
+    fn stability(&self, kind: CheckKind) {
+        let loc = Location::caller();
+        // No closure around the declarations: the location of the caller does not pass through it.
+        let outer = set_ghost(true);
+        let stalled = named("stalled", self.valid & !self.ready);
+        let payload = self.payload.pack();
+        let stays = self.valid & payload.eq(named("stalled_payload", payload));
+        when(stalled, || check(kind, stays, "a beat stays until it moves", loc));
+        set_ghost(outer);
     }
+}
+
+/// `value`, one cycle later, in a register called `name`.
+#[track_caller]
+fn named<T: Data>(name: &str, value: T) -> T {
+    let _scope = scope(name, "");
+    delay(value)
 }
 
 /// A value that is there in some cycles and cannot be held back.

@@ -15,30 +15,82 @@ pub(super) enum Operation {
     And(Slot, Slot),
     Or(Slot, Slot),
     Xor(Slot, Slot),
-    Add { cut: u8, a: Slot, b: Slot },
-    Subtract { cut: u8, a: Slot, b: Slot },
+    Add {
+        cut: u8,
+        a: Slot,
+        b: Slot,
+    },
+    Subtract {
+        cut: u8,
+        a: Slot,
+        b: Slot,
+    },
     Multiply(Slot, Slot),
     MultiplyHigh(Slot, Slot),
     Equal(Slot, Slot),
     NotEqual(Slot, Slot),
     Less(Slot, Slot),
     LessOrEqual(Slot, Slot),
-    SignedLess { unused: u8, a: Slot, b: Slot },
-    ShiftLeft { cut: u8, a: Slot, distance: Slot },
-    ShiftRight { a: Slot, distance: Slot },
-    Funnel { high: Slot, low: Slot, distance: Slot },
-    Bit { a: Slot, index: Slot },
+    SignedLess {
+        unused: u8,
+        a: Slot,
+        b: Slot,
+    },
+    ShiftLeft {
+        cut: u8,
+        a: Slot,
+        distance: Slot,
+    },
+    ShiftRight {
+        a: Slot,
+        distance: Slot,
+    },
+    Funnel {
+        high: Slot,
+        low: Slot,
+        distance: Slot,
+    },
+    Bit {
+        a: Slot,
+        index: Slot,
+    },
     Mux(Slot, Slot, Slot),
-    Extract { low: u8, cut: u8, a: Slot },
-    Join { at: u8, high: Slot, low: Slot },
+    Extract {
+        low: u8,
+        cut: u8,
+        a: Slot,
+    },
+    Join {
+        at: u8,
+        high: Slot,
+        low: Slot,
+    },
     /// `a << at | low`, where `a` is a piece extracted from a word.
-    Place { from: u8, cut: u8, at: u8, a: Slot, low: Slot },
-    SignExtend { unused: u8, cut: u8, a: Slot },
+    Place {
+        from: u8,
+        cut: u8,
+        at: u8,
+        a: Slot,
+        low: Slot,
+    },
+    SignExtend {
+        unused: u8,
+        cut: u8,
+        a: Slot,
+    },
     Parity(Slot),
     /// Positions of the options stand in the table from `start` to `last`.
-    Table { index: Slot, start: u32, last: u32 },
+    Table {
+        index: Slot,
+        start: u32,
+        last: u32,
+    },
     /// Word `base + address * stride` of the memories.
-    Peek { address: Slot, base: u32, stride: u32 },
+    Peek {
+        address: Slot,
+        base: u32,
+        stride: u32,
+    },
     Copy(Slot),
 }
 
@@ -51,7 +103,12 @@ impl Operation {
 
 /// Executes `code` in order. `N` is a power of two, so that a masked position needs no check.
 #[inline]
-pub(super) fn run<const N: usize>(code: &[Instruction], slots: &mut [u64; N], table: &[Slot], memory: &[u64]) {
+pub(super) fn run<const N: usize>(
+    code: &[Instruction],
+    slots: &mut [u64; N],
+    table: &[Slot],
+    memory: &[u64],
+) {
     for instruction in code {
         let get = |slot: Slot| slots[slot as usize & (N - 1)];
         let mask = |cut: u8| u64::MAX.wrapping_shr(cut as u32);

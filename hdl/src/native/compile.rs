@@ -7,10 +7,10 @@ use super::{
     graph::{Graph, Kind, Node},
     lower::Netlist,
 };
-use std::ops::Range;
+use std::{mem::discriminant, ops::Range};
 
 /// Instructions in a chunk, about: smaller chunks skip more and cost more to keep track of.
-const CHUNK: usize = 48;
+const CHUNK: usize = 256;
 
 /// Slots that a program can have at most.
 pub(super) const SLOT_LIMIT: usize = 1 << 24;
@@ -278,7 +278,25 @@ fn readers(net: &Netlist, chunk_of: &[Option<usize>]) -> Readers {
     Readers { nodes, states, memories }
 }
 
-/// The nodes of a chunk, reordered so that operations of one kind follow each other where they can.
-fn grouped(_graph: &Graph, nodes: &[Node]) -> Vec<Node> {
-    nodes.to_vec()
+/// The nodes of a chunk, reordered so that operations of one kind follow each other where they can: the processor then
+/// foresees which comes next.
+fn grouped(graph: &Graph, nodes: &[Node]) -> Vec<Node> {
+    let mut waiting = nodes.to_vec();
+    let mut out: Vec<Node> = vec![];
+    let ready = |node: &Node, waiting: &[Node]| {
+        graph.kind(*node).operands().iter().all(|operand| !waiting.contains(operand))
+    };
+    while !waiting.is_empty() {
+        let candidates: Vec<Node> = waiting.iter().copied().filter(|node| ready(node, &waiting)).collect();
+        let kind = |node: Node| discriminant(graph.kind(node));
+        let count = |of| candidates.iter().filter(|&&node| kind(node) == of).count();
+        let last = out.last().map(|&node| kind(node)).filter(|&last| count(last) > 0);
+        let best = || candidates.iter().map(|&node| kind(node)).max_by_key(|&kind| count(kind));
+        let chosen = last.or_else(best).expect("something is ready");
+        for node in candidates.into_iter().filter(|&node| kind(node) == chosen) {
+            waiting.retain(|&other| other != node);
+            out.push(node);
+        }
+    }
+    out
 }

@@ -306,9 +306,7 @@ impl Graph {
         match (self.constants(high, low), self.as_constant(distance)) {
             (_, Some(0)) => low,
             (_, Some(64)) => high,
-            ((Some(h), Some(l)), Some(n)) => {
-                self.constant((((h as u128) << 64 | l as u128) >> n) as u64)
-            }
+            ((Some(h), Some(l)), Some(n)) => self.constant((((h as u128) << 64 | l as u128) >> n) as u64),
             ((Some(0), _), _) => self.shift_right(low, distance),
             _ => self.node(Kind::Funnel { high, low, distance }, 64),
         }
@@ -368,7 +366,9 @@ impl Graph {
 
     /// `high << at | low`, where `low` has at most `at` bits and the result fits into a word.
     pub fn join(&mut self, high: Node, low: Node, at: u8) -> Node {
-        debug_assert!(self.width(low) <= at && at + self.width(high) <= 64 || self.as_constant(high) == Some(0));
+        debug_assert!(
+            self.width(low) <= at && at + self.width(high) <= 64 || self.as_constant(high) == Some(0)
+        );
         match (self.as_constant(high), self.as_constant(low)) {
             (Some(0), _) => return low,
             (Some(h), Some(l)) => return self.constant(h << at | l),

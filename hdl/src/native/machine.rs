@@ -123,7 +123,8 @@ impl Machine {
         roots.extend(extra);
         let program = Program::new(net, &roots)?;
         let sizes = [SMALL, MIDDLE, LARGE, SLOT_LIMIT];
-        let size = sizes.into_iter().find(|&size| program.size <= size).expect("the program has been accepted");
+        let size =
+            sizes.into_iter().find(|&size| program.size <= size).expect("the program has been accepted");
         let mut words = vec![0; size].into_boxed_slice();
         for &(slot, value) in &program.constants {
             words[slot as usize] = value;
@@ -144,13 +145,16 @@ impl Machine {
                         chunk.copy_from_slice(value.limbs());
                     }
                 }
-                None => undefined_memory.push(UndefinedMemory { words: layout.base..end, width: layout.width }),
+                None => {
+                    undefined_memory.push(UndefinedMemory { words: layout.base..end, width: layout.width })
+                }
             }
         }
         let chunks = program.chunks.len();
         let clocked = (0..domains).map(|domain| clocked(net, &program, domain)).collect();
         let writes = net.writes.iter().map(|write| memory_write(net, &program, write)).collect();
-        let all: Vec<u64> = (0..chunks.div_ceil(64)).map(|group| mask((chunks - 64 * group).min(64) as u8)).collect();
+        let all: Vec<u64> =
+            (0..chunks.div_ceil(64)).map(|group| mask((chunks - 64 * group).min(64) as u8)).collect();
         Ok(Machine {
             words,
             memory,
@@ -220,7 +224,8 @@ impl Machine {
                     computed[group] |= 1 << bit;
                 }
                 let chunk = &program.chunks[group * 64 + bit as usize];
-                let instructions = &program.instructions[chunk.instructions.start as usize..chunk.instructions.end as usize];
+                let instructions =
+                    &program.instructions[chunk.instructions.start as usize..chunk.instructions.end as usize];
                 code::run(instructions, words, &program.table, &self.memory);
                 for result in &mut program.results[chunk.results.start as usize..chunk.results.end as usize] {
                     let value = words[result.slot as usize & (N - 1)];
@@ -378,8 +383,13 @@ fn clocked(net: &Netlist, program: &Program, domain: usize) -> Clocked {
         }
     }
     updates.sort_by_key(|(chunk, _)| *chunk);
-    let starts = (0..=program.chunks.len()).map(|chunk| updates.partition_point(|(other, _)| *other < chunk) as u32);
-    Clocked { starts: starts.collect(), updates: updates.into_iter().map(|(_, update)| update).collect(), resets }
+    let starts =
+        (0..=program.chunks.len()).map(|chunk| updates.partition_point(|(other, _)| *other < chunk) as u32);
+    Clocked {
+        starts: starts.collect(),
+        updates: updates.into_iter().map(|(_, update)| update).collect(),
+        resets,
+    }
 }
 
 fn memory_write(net: &Netlist, program: &Program, write: &super::lower::Write) -> Write {
@@ -391,7 +401,8 @@ fn memory_write(net: &Netlist, program: &Program, write: &super::lower::Write) -
         enable: slot(&write.enable),
         address: slot(&write.address),
         data: write.data.iter().map(slot).collect(),
-        lanes: lanes.map(|(enables, lanes)| Lanes::new(enables.iter().map(slot).collect(), *lanes, layout.width)),
+        lanes: lanes
+            .map(|(enables, lanes)| Lanes::new(enables.iter().map(slot).collect(), *lanes, layout.width)),
         base: layout.base,
         marks: program.memory_marks[write.memory],
     }

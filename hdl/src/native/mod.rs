@@ -41,7 +41,10 @@ pub enum NativeError {
     BlackBox { module: String, path: String, loc: Loc },
     #[error("combinational loop among {}", signals.join(", "))]
     Loop { signals: Vec<String> },
-    #[error("the design has {words} words of state and logic; the simulator has room for {}", compile::SLOT_LIMIT)]
+    #[error(
+        "the design has {words} words of state and logic; the simulator has room for {}",
+        compile::SLOT_LIMIT
+    )]
     TooLarge { words: usize },
 }
 

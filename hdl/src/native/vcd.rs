@@ -61,7 +61,9 @@ impl Trace {
         let clocks: Vec<_> = interface
             .domains
             .iter()
-            .map(|domain| (domain.clock.as_ref().map(|_| fresh_id()), domain.reset.as_ref().map(|_| fresh_id())))
+            .map(|domain| {
+                (domain.clock.as_ref().map(|_| fresh_id()), domain.reset.as_ref().map(|_| fresh_id()))
+            })
             .collect();
         writeln!(file, "$timescale 1ns $end\n$scope module {} $end", interface.name)?;
         for (domain, (clock, reset)) in interface.domains.iter().zip(&clocks) {

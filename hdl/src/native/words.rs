@@ -221,7 +221,8 @@ impl Graph {
             return vec![self.shift_left(*word, distance, width as u8)];
         }
         let zero = self.constant(0);
-        let mut words = self.shift_words(a, distance, |words, i, by| words.get(i.wrapping_sub(by)).copied(), zero);
+        let mut words =
+            self.shift_words(a, distance, |words, i, by| words.get(i.wrapping_sub(by)).copied(), zero);
         // The words below and at each position, from bit 64 - distance of both up.
         let bits = self.extract(distance, 0, 6);
         let full = self.constant(64);

@@ -274,10 +274,17 @@ impl Generator<'_> {
             });
             let arms = arms.collect();
             let selector = self.sized(ty.width);
-            return Stmt::Case(Case { selector, enumeration: Some(enumeration), arms, default: None, loc: here() });
+            return Stmt::Case(Case {
+                selector,
+                enumeration: Some(enumeration),
+                arms,
+                default: None,
+                loc: here(),
+            });
         }
         let width = self.random.pick(&[1, 2, 3, 4, 12, 80]);
-        let mut values: Vec<Value> = (0..1 + self.random.below(8)).map(|_| self.random.value(width)).collect();
+        let mut values: Vec<Value> =
+            (0..1 + self.random.below(8)).map(|_| self.random.value(width)).collect();
         values.sort();
         values.dedup();
         let arms = values.into_iter().map(|value| Arm { value, body: body(self) }).collect();
