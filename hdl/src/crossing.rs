@@ -150,15 +150,13 @@ impl Check<'_, '_> {
                 continue;
             }
             let met = self.sources(top.signals[port], &mut vec![false; self.flat.vertices()]);
-            let mut sources: Vec<Source> = vec![];
+            let mut sources: BTreeMap<usize, Source> = BTreeMap::new();
             for met in met {
-                match met {
-                    Met::Source(source) if sources.iter().all(|known| known.domain != source.domain) => {
-                        sources.push(source);
-                    }
-                    _ => {}
+                if let Met::Source(source) = met {
+                    sources.entry(source.domain).or_insert(source);
                 }
             }
+            let sources: Vec<Source> = sources.into_values().collect();
             if let [first, second, ..] = &sources[..] {
                 let message = format!(
                     "output `{}` mixes two clock domains, {} and {}",

@@ -27,17 +27,20 @@ fn report(flat: &Flat, members: Vec<usize>) -> Error {
     if let Some(cycle) = bits.cycle() {
         return real_loop(&words, cycle);
     }
-    // Taking one value apart is enough for the loop to vanish: that is the one to split.
-    let wide = |vertex: &usize| words.width(*vertex) > 1 && words.place(*vertex).is_some();
+    // The value to split is one that, taken apart together with the unnamed expressions around it, ends the loop.
+    let wide = |vertex: &usize| words.width(*vertex) > 1 && words.is_named(*vertex);
     let mut candidates: Vec<usize> = members.iter().copied().filter(wide).collect();
-    // A signal is easier to split than an expression.
+    // A signal is easier to split than an expression, and comes first.
     candidates.sort();
-    let enough = |vertex: &usize| Bits::new(&words, &members, &|other| other == *vertex).cycle().is_none();
+    let enough = |vertex: &usize| {
+        let split = |other| other == *vertex || !words.is_named(other);
+        Bits::new(&words, &members, &split).cycle().is_none()
+    };
     let split: Vec<usize> = match candidates.iter().copied().find(enough) {
         Some(vertex) => vec![vertex],
         None => candidates,
     };
-    let names: Vec<String> = split.iter().filter_map(|&vertex| Some(words.place(vertex)?.0)).collect();
+    let names: Vec<String> = split.iter().map(|&vertex| words.place(vertex).0).collect();
     let what = if names.len() == 1 { "it" } else { "them" };
     let message = format!(
         "{} depends on itself as a whole, though no bit of it does: tools that evaluate whole values see a \
@@ -45,7 +48,7 @@ fn report(flat: &Flat, members: Vec<usize>) -> Error {
         names.join(", ")
     );
     let around = words.cycle(split.first().copied().unwrap_or(members[0]));
-    let loc = split.first().and_then(|&vertex| words.place(vertex)).map_or(flat.scopes[0].module.loc, |p| p.1);
+    let loc = words.place(split.first().copied().unwrap_or(members[0])).1;
     Error { message, loc, notes: words.notes(&around) }
 }
 
@@ -74,30 +77,23 @@ impl Words<'_, '_> {
         }
     }
 
-    /// What an author calls the value, and where it was made; `None` for an expression that only names a signal.
-    fn place(&self, vertex: usize) -> Option<(String, Loc)> {
+    fn is_named(&self, vertex: usize) -> bool {
+        vertex < self.flat.signals.len() || !self.flat.expr_at(vertex).1.name.is_empty()
+    }
+
+    /// What an author calls the value, and where it was made.
+    fn place(&self, vertex: usize) -> (String, Loc) {
         if let Some(signal) = self.flat.signals.get(vertex) {
-            return Some((format!("`{}`", self.flat.signal_name(vertex)), signal.signal.loc));
+            return (format!("`{}`", self.flat.signal_name(vertex)), signal.signal.loc);
         }
         let (scope, expr) = self.flat.expr_at(vertex);
-        if matches!(expr.op, Op::Signal(_)) {
-            return None;
-        }
-        let name = match expr.name.is_empty() {
-            true => format!("the expression at {}", expr.loc),
-            false => format!("`{}`", self.flat.scopes[scope].name(&expr.name)),
-        };
-        Some((name, expr.loc))
+        (format!("`{}`", self.flat.scopes[scope].name(&expr.name)), expr.loc)
     }
 
     /// Signals and named expressions among `vertices`, in order.
     fn notes(&self, vertices: &[usize]) -> Vec<(String, Loc)> {
-        let named = |vertex: &&usize| match self.flat.signals.get(**vertex) {
-            Some(_) => true,
-            None => !self.flat.expr_at(**vertex).1.name.is_empty(),
-        };
-        let mut notes: Vec<(String, Loc)> =
-            vertices.iter().filter(named).filter_map(|&vertex| self.place(vertex)).collect();
+        let named = vertices.iter().filter(|vertex| self.is_named(**vertex));
+        let mut notes: Vec<(String, Loc)> = named.map(|&vertex| self.place(vertex)).collect();
         notes.dedup();
         notes
     }
