@@ -42,7 +42,7 @@
 //! ```
 
 use super::{
-    fifo::{DISTRIBUTED, read_ahead},
+    fifo::{DISTRIBUTED, ReadAhead, read_ahead},
     register_slice::output_register,
 };
 use hdl::*;
@@ -61,7 +61,7 @@ pub struct AsyncFifoIo<T> {
     pub deq: Stream<T>,
 }
 
-/// A FIFO of `depth` beats, a power of two from 4 to 4096, from the clock `enq` to the clock `deq`.
+/// A first-in first-out buffer for `depth` beats, a power of two from 4 to 4096, from the clock `enq` to the clock `deq`.
 #[hdl]
 pub fn async_fifo<T: Data>(payload: T, depth: usize, enq: Clock, deq: Clock) -> AsyncFifoIo<T> {
     require(depth.is_power_of_two() && (4..=4096).contains(&depth), || {
@@ -108,12 +108,15 @@ pub fn async_fifo<T: Data>(payload: T, depth: usize, enq: Clock, deq: Clock) -> 
             let waiting = reg_flag(false);
             let write_gray_meta = delay(cross(write_gray));
             let write_gray_seen = delay(write_gray_meta);
-            let pop = if depth <= DISTRIBUTED {
+            let pop;
+            if depth <= DISTRIBUTED {
                 let word = ram.peek(read_at.trunc(address));
-                output_register(&io.deq, waiting, word) & waiting
+                let deq = output_register(&io.deq, waiting, word);
+                pop = deq.advance & waiting;
             } else {
-                read_ahead(&ram, read_at.trunc(address), waiting, &io.deq).fetch
-            };
+                let ReadAhead { fetch, .. } = read_ahead(&ram, read_at.trunc(address), waiting, &io.deq);
+                pop = fetch;
+            }
             let read_next = read_at + pop.bits().zext(address + 1);
             let read_gray_next = gray(read_next);
             read_at.set(read_next);

@@ -84,20 +84,23 @@ pub fn cam<T: Data>(key: T, entries: usize) -> CamIo<T> {
     module(format!("cam_{entries}x{}", key.size()), CamIo::ty(key.clone(), entries), |io| {
         let keys = reg_without_reset(vec![key; entries]);
         let present = reg(vec![flag(); entries]);
-        let CamWrite { index, present: inserts, key } = io.write.payload.clone();
+        let CamWrite { index: target, present: inserts, key } = io.write.payload.clone();
         when(io.write.valid, || {
-            set_at(&keys, index, key);
-            set_at(&present, index, inserts);
+            set_at(&keys, target, key);
+            set_at(&present, target, inserts);
         });
 
         let wanted = io.lookup.payload.pack();
         let equal = keys.iter().zip(&present).map(|(key, present)| *present & key.pack().eq(wanted));
         let equal: Vec<Bool> = equal.collect();
-        let matches = delay_without_reset(cat(equal.into_iter().rev()));
+        let equals = delay_without_reset(cat(equal.into_iter().rev()));
         let looked_up = delay(io.lookup.valid);
-        io.result.valid.set(delay(looked_up));
-        io.result.payload.hit.set(delay_without_reset(matches.any()));
-        io.result.payload.index.set(delay_without_reset(encode(first_one(matches))));
+        let found = delay(looked_up);
+        let hit = delay_without_reset(equals.any());
+        let lowest = first_one(equals);
+        let index = delay_without_reset(encode(lowest));
+        io.result.valid.set(found);
+        io.result.payload.set(CamResult { hit, index });
     })
 }
 

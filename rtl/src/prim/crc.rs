@@ -118,9 +118,10 @@ pub fn crc(parameters: CrcParameters, bytes: usize) -> CrcIo {
         let mut remainder = delay_without_reset(next);
         for step in 0..if bytes > 1 { clog2(bytes) } else { 0 } {
             let shortened = multiply(remainder, &|i| i - (8 << step));
-            remainder = delay_without_reset(excess.bit(step).mux(shortened, remainder));
-            excess = delay_without_reset(excess);
-            done = delay(done);
+            let corrected = delay_without_reset(excess.bit(step).mux(shortened, remainder));
+            let waiting = delay_without_reset(excess);
+            let passed = delay(done);
+            (remainder, excess, done) = (corrected, waiting, passed);
         }
         let reflected = if parameters.reflect_out { remainder.reverse() } else { remainder };
         let xor_out = constant(Value::new(width as u32, parameters.xor_out.into()));

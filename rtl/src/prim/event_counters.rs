@@ -32,6 +32,7 @@
 //! assert!(elaborate(|| rtl::prim::event_counters(20, 32)).is_ok());
 //! ```
 
+use super::vectors::decode;
 use hdl::*;
 
 /// Ports of [`event_counters`].
@@ -73,18 +74,22 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
         when(io.clear | is_last, || visit.set(0)).otherwise(|| visit.set(visit + 1));
         when(io.clear | is_last, || first_round.set(io.clear));
 
-        for (i, (pending, event)) in pending.iter().zip(io.events.to_bools()).enumerate() {
-            let before = (io.clear | visit.eq(i)).mux(lit(0, pending.width()), *pending);
-            let kept = event & (io.clear | visit.ne(i));
-            pending.set(before + kept.bits().zext(pending.width()));
+        let visited = decode(visit, events);
+        for (i, pending) in pending.iter().copied().enumerate() {
+            let event = io.events.bit(i);
+            when(io.clear, || pending.set(event.bits().zext(pending.width())))
+                .elsewhen(visited.bit(i), || pending.set(0))
+                .elsewhen(event, || pending.set(pending + 1));
         }
 
         let total = first_round.mux(lit(0, width), totals.peek(visit));
-        let now = select(&io.events.to_bools(), visit);
-        let more = select(&pending, visit).wide_add(now.bits().zext(clog2(events + 1)));
+        let waiting = select(&pending, visit);
+        let happens = (io.events & visited).any();
+        let more = waiting.wide_add(happens.bits().zext(waiting.width()));
         let sum = total.wide_add(more.zext(width));
         totals.write(visit, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
-        io.value.set(delay(totals.peek(io.read_index)));
+        let read = delay_without_reset(totals.peek(io.read_index));
+        io.value.set(read);
     })
 }
 

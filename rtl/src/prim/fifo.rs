@@ -17,7 +17,8 @@
 //! Depths up to [`DISTRIBUTED`] use LUT-RAM that is read combinationally: `deq.payload` comes straight from it, addressed
 //! by a register. Deeper ones use block RAM, whose output is too slow to be followed by logic: an output register stands
 //! behind it, and the two stages hold two more beats than `depth`. `enq.ready` and `deq.valid` are flip-flops, and so is
-//! the count, from which both are computed a cycle ahead.
+//! the count, from which both are computed a cycle ahead. `occupancy` is that count, or for block RAM the sum of it and
+//! the two stages; it is at most [`capacity`].
 //!
 //! # Timing
 //! A beat every cycle in and out at once. From `enq` to `deq.valid` into an empty FIFO: 1 cycle (distributed) or
@@ -56,7 +57,7 @@ pub struct FifoIo<T> {
     #[output]
     #[ty(Stream::ty(payload))]
     pub deq: Stream<T>,
-    /// Number of beats inside, 0 to [`capacity`]; from a register (distributed) or an adder behind registers (block).
+    /// Number of beats inside.
     #[output]
     #[ty(bits(clog2(capacity(depth) + 1)))]
     pub occupancy: Bits,
@@ -67,7 +68,7 @@ pub const fn capacity(depth: usize) -> usize {
     if depth <= DISTRIBUTED { depth } else { depth + 2 }
 }
 
-/// A FIFO of `depth` beats, a power of two from 2 to 65536.
+/// A first-in first-out buffer for `depth` beats, a power of two from 2 to 65536.
 #[hdl]
 pub fn fifo<T: Data>(payload: T, depth: usize) -> FifoIo<T> {
     require(depth.is_power_of_two() && (2..=1 << 16).contains(&depth), || {
@@ -91,18 +92,18 @@ pub fn fifo<T: Data>(payload: T, depth: usize) -> FifoIo<T> {
 
         io.enq.ready.set(ready);
         let push = io.enq.fire();
-        let pop = if depth <= DISTRIBUTED {
+        let pop;
+        if depth <= DISTRIBUTED {
             io.deq.valid.set(waiting);
             io.deq.payload.set(ram.peek(read_at));
             io.occupancy.set(count);
-            io.deq.fire()
+            pop = io.deq.fire();
         } else {
-            let ahead = read_ahead(&ram, read_at, waiting, &io.deq);
-            let width = io.occupancy.width();
-            let staged = ahead.loaded.bits().zext(2) + ahead.holding.bits().zext(2);
-            io.occupancy.set(count.zext(width) + staged.zext(width));
-            ahead.fetch
-        };
+            let ReadAhead { fetch, loaded, holding } = read_ahead(&ram, read_at, waiting, &io.deq);
+            let staged = loaded.bits().zext(2) + holding.bits().zext(2);
+            io.occupancy.set(count.zext(io.occupancy.width()) + staged.zext(io.occupancy.width()));
+            pop = fetch;
+        }
 
         when(push, || {
             ram.write(write_at, io.enq.payload.clone());

@@ -52,14 +52,14 @@ pub struct PipeIo<T> {
     pub output: Stream<T>,
 }
 
-/// A payload with the number of a port: what an arbiter tells about where a beat came from, and a demultiplexer is
+/// A beat of any type with the number of a port: what an arbiter tells about where a beat came from, and a demultiplexer is
 /// told about where it goes.
 #[derive(Bundle, Clone, Copy, Debug)]
-#[ty(ports: usize, payload: T)]
+#[ty(ports: usize, beat: T)]
 pub struct Routed<T> {
     /// 0 to the number of ports - 1.
     #[ty(bits(clog2(ports)))]
     pub port: Bits,
-    #[ty(payload)]
-    pub payload: T,
+    #[ty(beat)]
+    pub beat: T,
 }

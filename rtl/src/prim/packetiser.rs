@@ -55,7 +55,7 @@ pub struct Packet {
     pub header: Bits,
     /// The payload. A packet without payload is one beat with `count` 0 and `last`.
     #[ty(Beat::ty(bytes))]
-    pub payload: Beat,
+    pub beat: Beat,
 }
 
 /// Ports of a [`packetiser`].
@@ -100,10 +100,10 @@ pub fn packetiser(bytes: usize, header_bytes: usize) -> PacketiserIo {
         let beat = wire(Beat::ty(bytes));
         /// The input's beat is used up.
         let take = wire(flag());
-        let advance = output_register(&io.output, io.input.valid, beat);
-        let moves = io.input.valid & advance;
-        io.input.ready.set(advance & take);
-        beat.error.set(io.input.payload.payload.error);
+        let output = output_register(&io.output, io.input.valid, beat);
+        let moves = io.input.valid & output.advance;
+        io.input.ready.set(output.advance & take);
+        beat.error.set(io.input.payload.beat.error);
         if header_bytes.is_multiple_of(bytes) {
             prepend_beats(&io.input.payload, moves, &beat, take);
         } else {
@@ -144,7 +144,7 @@ impl Progress {
 /// The header is a whole number of beats.
 #[hdl]
 fn prepend_beats(input: &Packet, moves: Bool, beat: &Beat, take: Bool) {
-    let (header, payload) = (input.header, input.payload);
+    let Packet { header, beat: payload } = *input;
     let beats = header.chunks(beat.data.width());
     let header_beats = progress(beats.len());
     /// The packet ends with its header.
@@ -167,7 +167,7 @@ fn prepend_beats(input: &Packet, moves: Bool, beat: &Beat, take: Bool) {
 /// The header's tail shares a beat with the payload.
 #[hdl]
 fn prepend_bytes(input: &Packet, moves: Bool, beat: &Beat, take: Bool) {
-    let (header, payload) = (input.header, input.payload);
+    let Packet { header, beat: payload } = *input;
     let (bytes, width) = (beat.bytes(), beat.data.width());
     let full_beats = header.width() / width;
     let tail = header.slice(full_beats * width, header.width() % width);
@@ -224,85 +224,100 @@ pub fn depacketiser(bytes: usize, header_bytes: usize) -> DepacketiserIo {
         io.input.assume_stable();
         io.output.assert_stable();
         let beat = wire(Beat::ty(bytes));
-        /// This cycle's input makes a beat of payload.
+        /// The input makes a beat of payload.
         let gives = wire(flag());
         /// The input's beat is used up.
         let take = wire(flag());
-        let output = io.output.map(|packet| packet.payload);
-        let advance = output_register(&output, io.input.valid & gives, beat);
-        let moves = io.input.valid & advance;
-        io.input.ready.set(advance & take);
-        let header = if header_bytes.is_multiple_of(bytes) {
-            take.set(true);
-            strip_beats(&io.input.payload, header_bytes / bytes, moves, &beat, gives)
+        let output = output_register(&io.output.map(|packet| packet.beat), io.input.valid & gives, beat);
+        let moves = io.input.valid & output.advance;
+        io.input.ready.set(output.advance & take);
+        let strip = Strip { moves, header: io.output.payload.header, beat, gives, take };
+        if header_bytes.is_multiple_of(bytes) {
+            strip.beats(&io.input.payload);
         } else {
-            strip_bytes(&io.input.payload, header_bytes, moves, &beat, gives, take)
-        };
-        io.output.payload.header.set(header);
+            strip.bytes(&io.input.payload);
+        }
     })
 }
 
-/// The header is a whole number of beats.
-#[hdl]
-fn strip_beats(input: &Beat, beats: usize, moves: Bool, beat: &Beat, gives: Bool) -> Bits {
-    let bytes = input.bytes();
-    let header = reg_without_reset(vec![input.data; beats]);
-    let header_beats = progress(beats);
-    let complete = header_beats.step.eq(beats - 1) & input.count.eq(bytes);
-    gives.set(header_beats.done | input.last);
-    beat.data.set(input.data);
-    beat.count.set(header_beats.done.mux(input.count, lit(0, input.count.width())));
-    beat.last.set(input.last);
-    beat.error.set(input.error | !header_beats.done & !complete);
-    when(moves & !header_beats.done, || set_at(&header, header_beats.index(), input.data));
-    header_beats.advance(moves, input.last);
-    cat(header.into_iter().rev())
+/// What the two ways of taking a header off share.
+struct Strip {
+    /// A beat of the input moves if it is taken.
+    moves: Bool,
+    /// The output's header.
+    header: Bits,
+    /// The next beat of payload.
+    beat: Beat,
+    /// This cycle's input makes a beat of payload.
+    gives: Bool,
+    /// The input's beat is used up.
+    take: Bool,
 }
 
-/// The header's tail shares a beat with the payload.
 #[hdl]
-fn strip_bytes(input: &Beat, header_bytes: usize, moves: Bool, beat: &Beat, gives: Bool, take: Bool) -> Bits {
-    let (bytes, width) = (input.bytes(), input.data.width());
-    let full_beats = header_bytes / bytes;
-    let tail_bytes = header_bytes % bytes;
-    let room = bytes - tail_bytes;
-    let header = reg_without_reset(vec![input.data; full_beats]);
-    let tail = reg_without_reset(bits(8 * tail_bytes));
-    /// The payload bytes that wait for the next beat.
-    let held = reg_without_reset(bits(8 * room));
-    /// What the last beat left over is next.
-    let rest = reg_flag(false);
-    let header_beats = progress(full_beats + 1);
-    let in_payload = header_beats.done;
-    let joint = header_beats.step.eq(full_beats);
-
-    let spills = in_payload & !rest & input.last & input.count.gt(tail_bytes);
-    let high = input.data.slice(8 * tail_bytes, 8 * room);
-    let left = input.count.gt(tail_bytes).mux(input.count - tail_bytes, lit(0, input.count.width()));
-    gives.set(in_payload | input.last);
-    take.set(!spills);
-    beat.last.set(input.last & !spills);
-    beat.error.set(input.error | !in_payload & (!joint | input.count.lt(tail_bytes)));
-    when(in_payload & !rest, || {
-        beat.data.set(cat([input.data.trunc(8 * tail_bytes), held]));
-        let count = (input.last & !spills).mux(input.count + room, lit(bytes, input.count.width()));
-        beat.count.set(count);
-    })
-    .otherwise(|| {
-        beat.data.set(high.zext(width));
-        beat.count.set((in_payload | joint).mux(left, lit(0, left.width())));
-    });
-    when(moves, || {
-        held.set(high);
-        rest.set(spills);
-    });
-    when(moves & joint, || tail.set(input.data.trunc(8 * tail_bytes)));
-    if full_beats > 0 {
-        let in_header = !in_payload & !joint;
-        when(moves & in_header, || set_at(&header, header_beats.step.resize(clog2(full_beats)), input.data));
+impl Strip {
+    /// The header is a whole number of beats.
+    fn beats(&self, input: &Beat) {
+        let beats = self.header.width() / input.data.width();
+        let header = reg_without_reset(vec![input.data; beats]);
+        let header_beats = progress(beats);
+        let complete = header_beats.step.eq(beats - 1) & input.count.eq(input.bytes());
+        self.take.set(true);
+        self.gives.set(header_beats.done | input.last);
+        self.beat.data.set(input.data);
+        self.beat.count.set(header_beats.done.mux(input.count, lit(0, input.count.width())));
+        self.beat.last.set(input.last);
+        self.beat.error.set(input.error | !header_beats.done & !complete);
+        when(self.moves & !header_beats.done, || set_at(&header, header_beats.index(), input.data));
+        header_beats.advance(self.moves, input.last);
+        self.header.set(cat(header.into_iter().rev()));
     }
-    header_beats.advance(moves, take & input.last);
-    cat(std::iter::once(tail).chain(header.into_iter().rev()))
+
+    /// The header's tail shares a beat with the payload.
+    fn bytes(&self, input: &Beat) {
+        let (bytes, width) = (input.bytes(), input.data.width());
+        let full_beats = self.header.width() / width;
+        let tail_bytes = self.header.width() % width / 8;
+        let room = bytes - tail_bytes;
+        let header = reg_without_reset(vec![input.data; full_beats]);
+        let header_tail = reg_without_reset(bits(8 * tail_bytes));
+        /// The payload bytes that wait for the next beat.
+        let held = reg_without_reset(bits(8 * room));
+        /// What the last beat left over is next.
+        let rest = reg_flag(false);
+        let header_beats = progress(full_beats + 1);
+        let in_payload = header_beats.done;
+        let joint = header_beats.step.eq(full_beats);
+
+        let spills = in_payload & !rest & input.last & input.count.gt(tail_bytes);
+        let ends = input.last & !spills;
+        let high = input.data.slice(8 * tail_bytes, 8 * room);
+        let left = input.count.gt(tail_bytes).mux(input.count - tail_bytes, lit(0, input.count.width()));
+        self.gives.set(in_payload | input.last);
+        self.take.set(!spills);
+        self.beat.last.set(ends);
+        self.beat.error.set(input.error | !in_payload & (!joint | input.count.lt(tail_bytes)));
+        when(in_payload & !rest, || {
+            self.beat.data.set(cat([input.data.trunc(8 * tail_bytes), held]));
+            self.beat.count.set(ends.mux(input.count + room, lit(bytes, input.count.width())));
+        })
+        .otherwise(|| {
+            self.beat.data.set(high.zext(width));
+            self.beat.count.set((in_payload | joint).mux(left, lit(0, left.width())));
+        });
+        when(self.moves, || {
+            held.set(high);
+            rest.set(spills);
+        });
+        when(self.moves & joint, || header_tail.set(input.data.trunc(8 * tail_bytes)));
+        if full_beats > 0 {
+            let in_header = !in_payload & !joint;
+            let index = header_beats.step.resize(clog2(full_beats));
+            when(self.moves & in_header, || set_at(&header, index, input.data));
+        }
+        header_beats.advance(self.moves, self.take & input.last);
+        self.header.set(cat(std::iter::once(header_tail).chain(header.into_iter().rev())));
+    }
 }
 
 #[cfg(test)]

@@ -37,25 +37,31 @@ pub fn register_slice<T: Data>(payload: T) -> PipeIo<T> {
     module(format!("register_slice_{}", payload.size()), PipeIo::ty(payload.clone()), |io| {
         io.input.assume_stable();
         io.output.assert_stable();
-        let advance = output_register(&io.output, io.input.valid, io.input.payload.clone());
-        io.input.ready.set(advance);
+        let output = output_register(&io.output, io.input.valid, io.input.payload.clone());
+        io.input.ready.set(output.advance);
     })
 }
 
-/// Drives `output` from a register, which takes `valid` and `payload` in each cycle in which the result is true.
+/// The register that drives a stream.
+pub(super) struct OutputRegister {
+    /// It takes what stands before it.
+    pub advance: Bool,
+}
+
+/// Drives `output` from a register, which takes `next_valid` and `next` whenever it can.
 #[hdl]
-pub(super) fn output_register<T: Data>(output: &Stream<T>, valid: Bool, payload: T) -> Bool {
-    /// The output register holds a beat.
-    let holding = reg_flag(false);
-    let held = reg_without_reset(payload.clone());
-    let advance = !holding | output.ready;
+pub(super) fn output_register<T: Data>(output: &Stream<T>, next_valid: Bool, next: T) -> OutputRegister {
+    /// There is a beat.
+    let valid = reg_flag(false);
+    let payload = reg_without_reset(next.clone());
+    let advance = !valid | output.ready;
     when(advance, || {
-        holding.set(valid);
-        held.set(payload);
+        valid.set(next_valid);
+        payload.set(next);
     });
-    output.valid.set(holding);
-    output.payload.set(held);
-    advance
+    output.valid.set(valid);
+    output.payload.set(payload);
+    OutputRegister { advance }
 }
 
 #[cfg(test)]

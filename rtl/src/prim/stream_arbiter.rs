@@ -8,7 +8,7 @@
 //! ```text
 //!  inputs[0] --|\
 //!  inputs[1] --| \
-//!     ...      |  >--[ output register ]--> output { port, payload }
+//!     ...      |  >--[ output register ]--> output { port, beat }
 //!  inputs[n] --| /
 //!              |/
 //!               ^ port, owner [D Q] <-- arbiter <-- valids of the others
@@ -45,7 +45,7 @@ use super::{
     Routed,
     arbiter::{next_turn, require_range},
     register_slice::output_register,
-    vectors::{below, encode, first_one},
+    vectors::{encode, first_one, is_onehot},
 };
 use hdl::*;
 
@@ -120,30 +120,35 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     let moves = wire(flag());
     /// The owner's beat is the last of its frame.
     let ends = wire(flag());
+    /// A frame has begun and not ended.
+    let within = if last.is_some() { reg_flag(false) } else { any_of([]) };
     let owner = match policy {
         _ if ports == 1 => Owner { onehot: lit(1, 1), port: lit(0, 1) },
-        Policy::RoundRobin => in_turn(valids, moves, ends, last.is_some()),
-        Policy::Priority => by_priority(valids, moves, ends, last.is_some()),
+        Policy::RoundRobin => in_turn(valids, moves, ends, within),
+        Policy::Priority => by_priority(valids, moves, last.is_some().then_some(within)),
     };
     let valid = (valids & owner.onehot).any();
     let payloads: Vec<T> = io.inputs.iter().map(|input| input.payload.clone()).collect();
-    let payload = select(&payloads, owner.port);
+    let beat = select(&payloads, owner.port);
     match last {
-        Some(last) => ends.set(last(&payload)),
+        Some(last) => {
+            ends.set(last(&beat));
+            when(moves, || within.set(!ends));
+        }
         None => ends.set(true),
     }
-    let advance = output_register(&io.output, valid, Routed { port: owner.port, payload });
-    moves.set(valid & advance);
+    let output = output_register(&io.output, valid, Routed { port: owner.port, beat });
+    moves.set(valid & output.advance);
     for (i, input) in io.inputs.iter().enumerate() {
-        input.ready.set(owner.onehot.bit(i) & advance);
+        input.ready.set(owner.onehot.bit(i) & output.advance);
     }
-    assert((owner.onehot & below(owner.onehot)).eq(0), "one owner at most");
+    assert(!owner.onehot.any() | is_onehot(owner.onehot), "one owner at most");
     cover(valids.all(), "all inputs at once");
 }
 
 /// The owner moves on when its frame ends or while it is idle.
 #[hdl]
-fn in_turn(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
+fn in_turn(valids: Bits, moves: Bool, ends: Bool, within: Bool) -> Owner {
     let ports = valids.width();
     /// The owner of the output.
     let onehot = reg_init(lit(1, ports));
@@ -153,7 +158,7 @@ fn in_turn(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
     let above = reg_init(!lit(1, ports));
     let others = valids & !onehot;
     let next = next_turn(others, above);
-    let idle = !(valids & onehot).any() & !within_frame(moves, ends, frames);
+    let idle = !(valids & onehot).any() & !within;
     let pass_on = (moves & ends | idle) & others.any();
     when(pass_on, || {
         onehot.set(next.grant);
@@ -163,31 +168,18 @@ fn in_turn(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
     Owner { onehot, port }
 }
 
-/// The lowest request, or whose frame has begun.
+/// The lowest request, or whose frame has begun: `within`, if there are frames.
 #[hdl]
-fn by_priority(valids: Bits, moves: Bool, ends: Bool, frames: bool) -> Owner {
+fn by_priority(valids: Bits, moves: Bool, within: Option<Bool>) -> Owner {
     let lowest = first_one(valids);
-    if !frames {
+    let Some(within) = within else {
         return Owner { onehot: lowest, port: encode(lowest) };
-    }
+    };
     /// Whose frame has begun.
     let locked = reg(bits(valids.width()));
-    let within = within_frame(moves, ends, frames);
     let onehot = within.mux(locked, lowest);
     when(moves, || locked.set(onehot));
     Owner { onehot, port: encode(onehot) }
-}
-
-/// Whether a frame has begun and not ended.
-#[hdl]
-fn within_frame(moves: Bool, ends: Bool, frames: bool) -> Bool {
-    if !frames {
-        return any_of([]);
-    }
-    /// A frame has begun and not ended.
-    let within = reg_flag(false);
-    when(moves, || within.set(!ends));
-    within
 }
 
 #[cfg(test)]

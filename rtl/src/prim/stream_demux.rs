@@ -61,10 +61,10 @@ pub fn stream_demux<T: Data>(payload: T, ports: usize) -> DemuxIo<T> {
         let held = reg_without_reset(payload.clone());
         let readies = cat(io.outputs.iter().rev().map(|output| output.ready));
         let advance = !(pending & !readies).any();
-        let Routed { port, payload } = io.input.payload.clone();
+        let Routed { port, beat } = io.input.payload.clone();
         when(advance, || {
             pending.set(io.input.valid.mux(decode(port, ports), lit(0, ports)));
-            held.set(payload);
+            held.set(beat);
         });
         io.input.ready.set(advance);
         for (i, output) in io.outputs.iter().enumerate() {

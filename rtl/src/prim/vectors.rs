@@ -79,13 +79,13 @@ pub fn encode(onehot: Bits) -> Bits {
 /// `width` bits with a 1 at `index`, which has `clog2(width)` bits; 0 for an index beyond.
 #[track_caller]
 pub fn decode(index: Bits, width: usize) -> Bits {
-    cat((0..width).rev().map(|i| index.eq(i)))
+    lit(1, width) << index
 }
 
 /// Whether exactly one bit is 1.
 #[track_caller]
 pub fn is_onehot(x: Bits) -> Bool {
-    x.any() & !(x & below(x)).any()
+    x.any() & (x & (x - 1)).eq(0)
 }
 
 /// The number of ones, in `clog2(width + 1)` bits.

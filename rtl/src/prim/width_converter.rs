@@ -66,8 +66,8 @@ pub fn width_converter(from: usize, to: usize) -> WidthConverterIo {
             std::cmp::Ordering::Less => up(io, to / from),
             std::cmp::Ordering::Greater => down(io),
             std::cmp::Ordering::Equal => {
-                let advance = output_register(&io.output, io.input.valid, io.input.payload);
-                io.input.ready.set(advance);
+                let output = output_register(&io.output, io.input.valid, io.input.payload);
+                io.input.ready.set(output.advance);
             }
         }
     })

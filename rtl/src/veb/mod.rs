@@ -97,7 +97,7 @@ pub fn veb(config: &Config) -> VebIo {
 
             let output = prim::fifo(beat, scheduler::OUTPUT_BEATS);
             output.enq.valid.set(reader.beat.valid & reader.beat.payload.port.eq(port));
-            output.enq.payload.set(reader.beat.payload.payload);
+            output.enq.payload.set(reader.beat.payload.beat);
             io.egress[port].connect(&output.deq);
             left.push(output.deq.fire());
             assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");

@@ -105,7 +105,7 @@ pub fn reader(config: &Config) -> ReaderIo {
         let fetched = delay_without_reset(Fetched { port: turn.port, count, last: ends_frame });
         io.beat.valid.set(delay(fetched_valid));
         let beat = Beat { data: word, count: fetched.count, last: fetched.last, error: false.to_bool() };
-        io.beat.payload.set(delay_without_reset(Routed { port: fetched.port, payload: beat }));
+        io.beat.payload.set(delay_without_reset(Routed { port: fetched.port, beat }));
         io.done.assert_stable();
     })
 }

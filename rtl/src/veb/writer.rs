@@ -108,7 +108,7 @@ struct Ended {
 pub fn writer(config: &Config) -> WriterIo {
     let name = format!("veb_writer_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
     module(name, WriterIo::ty(config), |io| {
-        let Routed { port, payload: beat } = io.beats.payload;
+        let Routed { port, beat } = io.beats.payload;
 
         // Where the frame of this beat's port stands; all zero before its first beat.
         let progress = mem(Progress::ty(config), config.ports().next_power_of_two(), Collision::Undefined);
