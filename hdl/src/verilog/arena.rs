@@ -199,7 +199,13 @@ impl Arena {
             let limbs: Vec<u64> = value.limbs().iter().map(|limb| !limb).collect();
             return self.literal(Value::from_limbs(width, &limbs), loc);
         }
-        if let Some(&Op::Compare(compare, x, y)) = self.sole(a) {
+        let plain = |id: ExprId| {
+            let expr = &self.exprs[id.index()];
+            !expr.name.is_empty() || matches!(expr.op, Op::Signal(_) | Op::Literal(_) | Op::Variant(..))
+        };
+        if let Some(&Op::Compare(compare, x, y)) = self.open(a)
+            && (!self.shared[a.index()] || plain(x) && plain(y))
+        {
             let (opposite, swapped) = match compare {
                 Compare::Equal => (Compare::NotEqual, false),
                 Compare::NotEqual => (Compare::Equal, false),

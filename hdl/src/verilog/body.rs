@@ -81,7 +81,12 @@ struct Body<'p, 'a> {
 impl Body<'_, '_> {
     fn constants(&self, used: &BTreeSet<(EnumId, usize)>) -> Vec<String> {
         let mut lines = vec![];
+        let mut last = None;
         for &(enumeration, position) in used {
+            if last.is_some_and(|last| last != enumeration) {
+                lines.push(String::new());
+            }
+            last = Some(enumeration);
             let variant = &self.printer.plan.module.enums[enumeration.index()].variants[position];
             let name = &self.printer.names.variants[&(enumeration, position)];
             let value = variant.value.to_u128().expect("constants with a name are small");
@@ -202,7 +207,7 @@ impl Body<'_, '_> {
         match &process.kind {
             Kind::Drive { target, value } => {
                 let declares = self.is_internal(*target).then(|| self.declare("wire", *target));
-                let doc = printer.expr(*value);
+                let doc = printer.value(*value);
                 if declares.is_some() {
                     return Some(self.item((value.0, 1), declares.into_iter().collect(), Some(doc), vec![]));
                 }

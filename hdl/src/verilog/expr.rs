@@ -76,6 +76,19 @@ impl<'a> Printer<'a> {
         self.leveled(id).0
     }
 
+    /// What is assigned: comparisons stand in parentheses, lest `x <= a <= b` be read.
+    pub fn value(&self, id: ExprId) -> Doc {
+        let doc = self.expr(id);
+        if self.names.hoisted.contains_key(&id) { doc } else { self.in_parentheses(id, doc) }
+    }
+
+    fn in_parentheses(&self, id: ExprId, doc: Doc) -> Doc {
+        match self.plan.expr(id).op {
+            Op::Compare(..) => Doc::List(vec![text("("), nest(vec![doc]), text(")")]),
+            _ => doc,
+        }
+    }
+
     fn leveled(&self, id: ExprId) -> (Doc, Level) {
         match self.identifier(id) {
             Some(name) => {
@@ -88,7 +101,7 @@ impl<'a> Printer<'a> {
 
     /// What is assigned to the wire of a hoisted expression.
     pub fn definition(&self, id: ExprId) -> Doc {
-        self.operation(id).0
+        self.in_parentheses(id, self.operation(id).0)
     }
 
     /// In parentheses, unless it binds at least this tightly.

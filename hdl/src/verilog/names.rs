@@ -397,6 +397,19 @@ impl<'a> Hoister<'a> {
         }
     }
 
+    /// Whether this is a short element of an array (`hits_3`) that stands in one long row and nowhere else.
+    fn is_element(&self, id: ExprId, inline: usize) -> bool {
+        let expr = self.plan.expr(id);
+        let numbered = expr.name.rsplit('_').next().is_some_and(|end| end.parse::<u32>().is_ok());
+        let in_row = match self.reader.get(&id) {
+            Some(Reader::Expr(row)) => {
+                matches!(&self.plan.expr(*row).op, Op::Concat(parts) if parts.len() >= 8)
+            }
+            _ => false,
+        };
+        numbered && expr.doc.is_empty() && self.uses[&id] == 1 && in_row && inline <= 3
+    }
+
     /// Whether the sign of `a` can only be picked from a name.
     fn needs_name(&self, a: ExprId) -> bool {
         let expr = self.plan.expr(a);
@@ -415,6 +428,8 @@ impl<'a> Hoister<'a> {
             let leaf = matches!(expr.op, Op::Signal(_) | Op::Variant(..))
                 || matches!(expr.op, Op::Literal(_)) && expr.name.is_empty();
             let by_name = self.by_name.contains(&id) && !matches!(expr.op, Op::Signal(_));
+            // Elements of an array that are used in a row only need no names.
+            let leaf = leaf || self.is_element(id, inline);
             let hoist =
                 !leaf && !expr.name.is_empty() || by_name || !leaf && self.uses[&id] > 1 && inline > 2;
             if hoist {

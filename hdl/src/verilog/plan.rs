@@ -95,8 +95,11 @@ impl Plan {
     }
 
     /// The signal whose name stands for `id`.
-    pub fn resolve(&self, id: SignalId) -> SignalId {
-        self.alias.get(&id).copied().unwrap_or(id)
+    pub fn resolve(&self, mut id: SignalId) -> SignalId {
+        while let Some(next) = self.alias.get(&id) {
+            id = *next;
+        }
+        id
     }
 
     /// Whether this is an output of an instance that nothing reads.
@@ -139,7 +142,7 @@ impl Plan {
     }
 
     /// An output that only repeats a signal takes that signal's place where the text gains: the output of an instance
-    /// is connected to it directly, and `count_q`, which could not be called `count`, becomes an `output reg`.
+    /// is connected to it directly, as is the input of one to a signal, and `count_q`, which could not be called `count`, becomes an `output reg`.
     fn find_aliases(&mut self) {
         let mut alias = HashMap::new();
         let (module, exprs) = (&self.module, &self.exprs);
@@ -148,6 +151,10 @@ impl Plan {
             let Kind::Drive { target, value } = process.kind else { return true };
             let Op::Signal(source) = exprs[value.index()].op else { return true };
             let (to, from) = (module.signal(target), module.signal(source));
+            if matches!(to.kind, SignalKind::InstanceInput { .. }) {
+                alias.insert(target, source);
+                return false;
+            }
             let outwards = to.kind == SignalKind::Output || to.kind == SignalKind::Wire;
             let useful = match from.kind {
                 SignalKind::InstanceOutput { .. } => outwards,
@@ -269,10 +276,7 @@ impl Planner {
 
     /// A process for `targets`, or assignments if there is little to it.
     fn combinational_group(&mut self, targets: Vec<SignalId>, need: Need) {
-        let body = project(
-            &self.module.body,
-            &|stmt| matches!(stmt, Stmt::Assign { target, .. } if targets.contains(target)),
-        );
+        let body = self.part(&|stmt| matches!(stmt, Stmt::Assign { target, .. } if targets.contains(target)));
         if targets.len() <= 2 {
             let choices: Option<Vec<Choice>> =
                 targets.iter().map(|target| self.choice(&body, *target)).collect();
@@ -327,10 +331,8 @@ impl Planner {
                     continue;
                 }
                 let chosen: HashSet<SignalId> = targets.iter().copied().collect();
-                let body = project(
-                    &self.module.body,
-                    &|stmt| matches!(stmt, Stmt::Assign { target, .. } if chosen.contains(target)),
-                );
+                let body =
+                    self.part(&|stmt| matches!(stmt, Stmt::Assign { target, .. } if chosen.contains(target)));
                 self.processes.push(Process { kind: Kind::Clocked { domain, reset, targets }, need, body });
             }
         }
@@ -349,8 +351,13 @@ impl Planner {
         }
     }
 
+    /// What of the module's body is needed for the statements that `keep` picks.
+    fn part(&self, keep: &dyn Fn(&Stmt) -> bool) -> Vec<Stmt> {
+        merge(project(&self.module.body, keep))
+    }
+
     fn memory_ports(&self, memory: MemoryId, domain: DomainId, need: Need) -> Vec<Stmt> {
-        project(&self.module.body, &|stmt| match stmt {
+        self.part(&|stmt| match stmt {
             Stmt::MemoryWrite { memory: own, domain: clock, .. } => {
                 *own == memory && *clock == domain && self.live.memories[memory.index()] == need
             }
@@ -366,16 +373,47 @@ impl Planner {
 
     fn checks(&mut self) {
         for domain in (0..self.module.domains.len()).map(|i| DomainId(i as u32)) {
-            let body = project(
-                &self.module.body,
-                &|stmt| matches!(stmt, Stmt::Check { domain: own, .. } if *own == domain),
-            );
+            let body = self.part(&|stmt| matches!(stmt, Stmt::Check { domain: own, .. } if *own == domain));
             if !body.is_empty() {
                 let kind = Kind::Check { domain };
                 self.processes.push(Process { kind, need: Need::Formal, body });
             }
         }
     }
+}
+
+/// Joins neighbouring statements under one condition. What a process assigns does not decide its conditions.
+fn merge(body: Vec<Stmt>) -> Vec<Stmt> {
+    let mut out: Vec<Stmt> = vec![];
+    for stmt in body {
+        if let (
+            Some(Stmt::If { condition, then, otherwise, .. }),
+            Stmt::If { condition: next, then: more, otherwise: less, .. },
+        ) = (out.last_mut(), &stmt)
+            && condition == next
+        {
+            then.extend(more.clone());
+            otherwise.extend(less.clone());
+        } else {
+            out.push(stmt);
+        }
+    }
+    for stmt in &mut out {
+        match stmt {
+            Stmt::If { then, otherwise, .. } => {
+                *then = merge(std::mem::take(then));
+                *otherwise = merge(std::mem::take(otherwise));
+            }
+            Stmt::Case(case) => {
+                let arms = case.arms.iter_mut().map(|arm| &mut arm.body);
+                for body in arms.chain(&mut case.default) {
+                    *body = merge(std::mem::take(body));
+                }
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 /// The value that `if` statements give to one signal.

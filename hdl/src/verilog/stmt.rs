@@ -183,7 +183,7 @@ impl Block<'_, '_> {
     fn assign(&mut self, target: SignalId, part: Part, value: ExprId) {
         let name = self.printer.signal_name(target);
         let size = self.printer.plan.signal(target).width;
-        let value = self.printer.expr(value);
+        let value = self.printer.value(value);
         let (condition, place) = match part {
             Part::Whole => (None, name.to_string()),
             Part::Slice { low, width } if width < size => (None, format!("{name}{}", range(low, width))),
@@ -228,7 +228,7 @@ impl Block<'_, '_> {
             format!("{name}[{address}]{part}")
         };
         let Some(lanes) = lanes else {
-            return self.doc(assignment(&place(""), self.arrow, printer.expr(data)));
+            return self.doc(assignment(&place(""), self.arrow, printer.value(data)));
         };
         let count = printer.plan.expr(lanes).width;
         let width = printer.plan.module.memories[memory.index()].width / count;
