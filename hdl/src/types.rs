@@ -429,7 +429,7 @@ impl Bits {
     #[track_caller]
     pub fn set(self, value: impl ToBits) {
         let value = value.to_bits(self.width);
-        crate::statements::assign(self, value, Location::caller());
+        crate::statements::assign("set", self, value, Location::caller());
     }
 }
 
@@ -445,6 +445,13 @@ pub fn cat<T: Into<Bits>>(parts: impl IntoIterator<Item = T>) -> Bits {
     let width = parts.iter().map(|part| part.width).sum();
     let ids = parts.iter().map(|part| part.expr_id()).collect();
     with(|context| context.checked(Op::Concat(ids), width, &parts, loc))
+}
+
+/// The bits as a vector, the first in bit 0.
+#[track_caller]
+pub fn vector(bits: impl IntoIterator<Item = Bool>) -> Bits {
+    let bits: Vec<Bool> = bits.into_iter().collect();
+    cat(bits.into_iter().rev())
 }
 
 impl Bool {
@@ -476,7 +483,7 @@ impl Bool {
 
     #[track_caller]
     pub fn set(self, value: impl ToBool) {
-        crate::statements::assign(self.0, value.to_bool().0, Location::caller());
+        crate::statements::assign("set", self.0, value.to_bool().0, Location::caller());
     }
 }
 
@@ -503,7 +510,7 @@ impl<const N: usize> U<N> {
 
     #[track_caller]
     pub fn set(self, value: impl ToU<N>) {
-        crate::statements::assign(self.0, value.to_u().0, Location::caller());
+        crate::statements::assign("set", self.0, value.to_u().0, Location::caller());
     }
 }
 
@@ -727,12 +734,12 @@ impl Signed {
 
     #[track_caller]
     pub fn gt(self, other: Signed) -> Bool {
-        other.lt(self)
+        Bool(self.0.binary("gt", other.0, 1, |a, b| Op::Compare(Compare::SignedLess, b, a)))
     }
 
     #[track_caller]
     pub fn ge(self, other: Signed) -> Bool {
-        other.le(self)
+        Bool(self.0.binary("ge", other.0, 1, |a, b| Op::Compare(Compare::SignedLessOrEqual, b, a)))
     }
 
     #[track_caller]
@@ -857,7 +864,7 @@ impl<T: HwEnum> Enum<T> {
 
     #[track_caller]
     pub fn set(self, value: impl ToEnum<T>) {
-        crate::statements::assign(self.0, value.to_enum().0, Location::caller());
+        crate::statements::assign("set", self.0, value.to_enum().0, Location::caller());
     }
 
     /// Elaborates `body` once for each variant, into the arms of a `case`: write a plain `match` in it, which rustc

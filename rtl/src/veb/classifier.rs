@@ -5,7 +5,7 @@ use super::{
     types::{Chain, Decision, Frame, Reason},
     vlan_table::{Members, vlan_table},
 };
-use crate::config::Config;
+use crate::{config::Config, prim};
 use hdl::*;
 
 #[derive(Bundle, Clone)]
@@ -122,8 +122,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let members = members[1];
         let missed = lookup.group.mux(members.zero(), io.default_ports) | lookup.group.bits().repeat(config.ports());
         let wanted = macs.hit.mux(macs.ports, missed);
-        let source: Vec<Bool> = (0..config.ports()).map(|port| lookup.port.eq(port)).collect();
-        let source = cat(source.into_iter().rev());
+        let source = prim::decode(lookup.port, config.ports());
         let allowed = wanted & members & !source;
         let is_member = (members & source).any();
         let reason = wire(Enum::ty());

@@ -87,7 +87,7 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         io.hold.payload.set(Held { chain: decision.chain, copies: prim::popcount(accepted) });
         io.queue_full.set(settled.mux(decision.destinations & !accepted, room.zero()));
         let reasons = Reason::COUNTED.map(|(reason, _)| settled & decision.reason.is(reason));
-        io.dropped.set(cat(reasons.into_iter().rev()));
+        io.dropped.set(vector(reasons));
 
         for port in 0..config.ports() {
             let more = (occupied & accepted.bit(port)).mux(decision.chain.cells, count.zero());

@@ -137,15 +137,14 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         when(advance, || {
             for way in 0..WAYS {
                 let pairs = found[way].key.pack().chunks(2).into_iter().zip(wanted.pack().chunks(2));
-                let pairs: Vec<Bool> = pairs.map(|(stored, wanted)| stored.eq(wanted)).collect();
-                equal[way].set(cat(pairs.into_iter().rev()));
+                equal[way].set(vector(pairs.map(|(stored, wanted)| stored.eq(wanted))));
                 used[way].set(found[way].used);
                 ports[way].set(found[way].ports);
             }
         });
 
         // Match.
-        let hits = cat((0..WAYS).rev().map(|way| used[way] & equal[way].all()));
+        let hits = vector((0..WAYS).map(|way| used[way] & equal[way].all()));
         let hit = reg_without_reset(flag());
         let matched = reg_without_reset(bits(config.ports()));
         when(advance, || {
@@ -160,7 +159,7 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let target = reg_without_reset(bits(WAYS));
         let can_write = reg_without_reset(flag());
         let has_entry = hits.any();
-        let free_ways = !cat(used.iter().rev().copied());
+        let free_ways = !vector(used.clone());
         io.change.ready.set(state.is(State::Idle));
         io.busy.set(!state.is(State::Idle));
         let clear = state.is(State::Clear);

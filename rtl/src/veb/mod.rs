@@ -103,7 +103,7 @@ pub fn veb(config: &Config) -> VebIo {
             assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");
             assert(output.enq.ready | !output.enq.valid, "an output buffer has room for what it was promised");
         }
-        scheduler.left.set(cat(left.into_iter().rev()));
+        scheduler.left.set(vector(left));
         reader.data.set(writer.data);
         reader.turn.set(scheduler.turn);
         scheduler.turn_done.set(reader.turn_done);

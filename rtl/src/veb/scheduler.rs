@@ -74,7 +74,8 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         let within = reg(vec![flag(); ports]);
         /// A port waits for the number of its next cell.
         let waiting = reg(vec![flag(); ports]);
-        /// Beats that are in the output buffer of a port, or on their way there.
+        /// Beats that are in the output buffer of a port, or on their way there; a whole cell for a turn whose beats
+        /// are not counted yet.
         let promised = reg(vec![bits(clog2(OUTPUT_BEATS + 1)); ports]);
         let rests = mem(Rest::ty(config), ports.next_power_of_two(), Collision::Undefined);
 
@@ -90,7 +91,7 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             has_cell & has_room & !waiting[port] & !chosen_now.bit(port)
         };
         let arbiter = prim::round_robin(ports);
-        arbiter.requests.set(cat((0..ports).rev().map(may_read)));
+        arbiter.requests.set(vector((0..ports).map(may_read)));
         arbiter.accept.set(turns_left);
         let choose = arbiter.any & turns_left;
         chosen_valid.set(choose);
@@ -125,6 +126,7 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         let turn = reg_without_reset(Turn::ty(config));
         turn.set(Turn { port: chosen, head: now.head, cell: now.cell, beats, ends: !more, last_bytes });
         let left_over = delay_without_reset(now.length - config.cell_bytes());
+        let spared_beats = delay_without_reset(lit(CELL_BEATS, beats.width()) - beats);
         io.turn.valid.set(turn_valid);
         io.turn.payload.set(turn);
         io.lookup.set(turn.cell);
@@ -139,10 +141,16 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         });
 
         for port in 0..ports {
+            let count = |beats: Bits, here: Bool| {
+                let beats = beats.resize(promised[port].width());
+                here.mux(beats, beats.zero())
+            };
             let chosen_here = chosen_now.bit(port);
-            let added = chosen_here.mux(beats.resize(promised[port].width()), promised[port].zero());
-            let removed = io.left.bit(port).bits().zext(promised[port].width());
-            promised[port].set(promised[port] + added - removed);
+            let turn_here = turn_valid & turn.port.eq(port);
+            let added = count(lit(CELL_BEATS, beats.width()), chosen_here);
+            let spared = count(spared_beats, turn_here);
+            let removed = count(lit(1, 1), io.left.bit(port));
+            promised[port].set(promised[port] + added - spared - removed);
             when(asked & asked_port.eq(port), || waiting[port].set(false));
         }
     })
