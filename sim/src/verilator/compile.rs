@@ -17,16 +17,21 @@ pub(super) const LIBRARY: &str = "model.so";
 
 /// For the compiler, all the same for the runtime and the models: both include one precompiled header.
 const CXX_FLAGS: [&str; 7] =
-    ["-std=gnu++17", "-O2", "-fPIC", "-fvisibility=hidden", "-faligned-new", "-w", "-DVM_SC=0"];
+    ["-std=gnu++17", "-O3", "-fPIC", "-fvisibility=hidden", "-faligned-new", "-w", "-DVM_SC=0"];
 
-/// For Verilator. Lint is not what a simulation is for; see [`super::lint()`].
-const VERILATOR_FLAGS: [&str; 17] = [
+/// For Verilator. Lint is not what a simulation is for; see [`super::lint()`]. Functions of a limited length compile
+/// three times faster, and run faster too: compilers give up on the longest.
+const VERILATOR_FLAGS: [&str; 21] = [
     "--cc",
     "--prefix",
     "Vmodel",
     "--Mdir",
     "obj",
     "-O3",
+    "--output-split",
+    "5000",
+    "--output-split-cfuncs",
+    "2000",
     "--x-assign",
     "fast",
     "--x-initial",
@@ -141,13 +146,14 @@ impl Build<'_> {
             // The widths that Verilator leaves out by default are the ones a packet path is made of.
             command.args(["--trace-fst", "--trace-max-width", "65536"]);
         }
-        // Said either way: later releases check assertions by default.
-        command.arg(if assertions { "--assert" } else { "--no-assert" });
         if coverage {
             command.arg("--coverage");
         }
+        // Cover points count as assertions: later releases leave them out with the rest.
         if assertions || coverage {
-            command.arg("+define+FORMAL");
+            command.args(["--assert", "+define+FORMAL"]);
+        } else {
+            command.arg("--no-assert");
         }
         let output = run(command.arg(file)).context("run", &self.verilator.program)?;
         if output.status.success() {

@@ -51,8 +51,8 @@ pub struct VerilatorOptions {
     pub trace: bool,
     /// Checks the assertions and assumptions under `` `ifdef FORMAL ``.
     pub assertions: bool,
-    /// Counts lines, toggles and the cover points under `` `ifdef FORMAL ``, for [`Verilated::coverage`]. Runs several
-    /// times slower.
+    /// Counts lines, toggles and the cover points under `` `ifdef FORMAL ``, for [`Verilated::coverage`]. Implies
+    /// `assertions`, and runs several times slower.
     pub coverage: bool,
     /// Seeds the values that registers and memories without an initial value start with; `None` starts them at 0.
     pub x_random: Option<u64>,

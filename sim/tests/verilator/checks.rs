@@ -194,6 +194,7 @@ fn coverage_counts_lines_and_cover_points() {
     let mut model = model(CHECKED, &checked(), &options);
     set(&mut model, "by", 1);
     (0..8).for_each(|_| model.step_domains(&[0]).unwrap());
+    set(&mut model, "by", 0);
     let file = folder.join("coverage.dat");
     model.coverage(&file).unwrap();
     let seven = || {
@@ -202,9 +203,15 @@ fn coverage_counts_lines_and_cover_points() {
         line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
     };
     assert_eq!(seven(), 1);
-    (0..256).for_each(|_| model.step_domains(&[0]).unwrap());
+    model.write_reset(0, true);
+    model.step_domains(&[0]).unwrap();
+    model.write_reset(0, false);
+    set(&mut model, "by", 1);
+    (0..8).for_each(|_| model.step_domains(&[0]).unwrap());
     model.coverage(&file).unwrap();
     assert_eq!(seven(), 2, "it counts on");
+    let violation = (0..8).find_map(|_| model.step_domains(&[0]).err()).expect("assertions are checked too");
+    assert!(violation.message.contains("below_nine"), "{violation}");
 }
 
 #[test]

@@ -107,16 +107,23 @@ void end_waveform(Model& model) {
 }  // namespace
 
 int hematite_print(const char* format, ...) {
-    char line[4096];
-    va_list arguments;
+    va_list arguments, again;
     va_start(arguments, format);
-    const int length = vsnprintf(line, sizeof line, format, arguments);
+    va_copy(again, arguments);
+    const int length = vsnprintf(nullptr, 0, format, arguments);
     va_end(arguments);
-    if (current) {
-        current->text += line;
-    } else {
-        fputs(line, stderr);
+    if (length > 0) {
+        // One more for the zero at the end.
+        std::string text(length + 1, '\0');
+        vsnprintf(&text[0], text.size(), format, again);
+        text.pop_back();
+        if (current) {
+            current->text += text;
+        } else {
+            fputs(text.c_str(), stderr);
+        }
     }
+    va_end(again);
     return length;
 }
 
