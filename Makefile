@@ -19,19 +19,19 @@ lint: setup ## export the three configurations and run every Verilog linter over
 docs: setup ## check the documentation: rustdoc without warnings, no dead links
 	@tools/docs.sh
 
-fuzz: setup ## compare native, Verilator, Icarus and plain Rust on random hardware, at length
-	@tools/fuzz.sh
+fuzz: setup ## random hardware in native, Verilator, Icarus and plain Rust; options in ARGS
+	@cargo run --release --locked --package testbench --bin fuzz -- $(ARGS)
 
-soak: setup ## the long random runs of the bridge against its model
+soak: setup ## the fuzzer with ever new seeds for MINUTES (default: 60)
 	@tools/soak.sh
 
 bench: ## simulated cycles and frames per second, cycles per frame of each block
 	@tools/setup.sh simulate
-	@cargo run --quiet --release --locked --bin hematite -- bench
+	@cargo run --quiet --release --locked --bin hematite -- bench $(ARGS)
 
-synth: ## area and clock rate on ECP5 of the configuration CONFIG (default: small)
+synth: ## area and clock rate on ECP5; options in ARGS (default: --config small)
 	@tools/setup.sh python
-	@cargo run --quiet --release --locked --bin hematite -- synth --config $(or $(CONFIG),small)
+	@cargo run --quiet --release --locked --bin hematite -- synth $(or $(ARGS),--config small)
 
 clean: ## remove everything that is made; .venv stays
 	@rm -rf target out docs/book

@@ -17,6 +17,3 @@ fail() {
   [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
   exit 1
 }
-
-# hematite ARGUMENT...: the program, built as `make demo` builds it.
-hematite() { cargo run --quiet --release --locked --bin hematite -- "$@"; }
