@@ -16,34 +16,46 @@ use std::thread;
 pub(super) const LIBRARY: &str = "model.so";
 
 /// For the compiler, all the same for the runtime and the models: both include one precompiled header.
-const CXX_FLAGS: [&str; 7] =
-    ["-std=gnu++17", "-O3", "-fPIC", "-fvisibility=hidden", "-faligned-new", "-w", "-DVM_SC=0"];
+fn cxx_flags(options: &VerilatorOptions) -> Vec<String> {
+    let &VerilatorOptions { trace, coverage, .. } = options;
+    let defines = [("COVERAGE", coverage), ("TRACE", trace), ("TRACE_FST", trace)].into_iter();
+    let never = ["SC", "TRACE_VCD", "TRACE_SAIF", "TIMING", "VPI"].map(|name| (name, false));
+    let define = |(name, on)| format!("-DVM_{name}={}", u8::from(on));
+    let common = [
+        "-std=gnu++17",
+        "-O3",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-faligned-new",
+        "-w",
+        "-DVERILATOR=1",
+        "-I.",
+    ];
+    common.map(str::to_owned).into_iter().chain(defines.chain(never).map(define)).collect()
+}
 
-/// For Verilator. Lint is not what a simulation is for; see [`super::lint()`]. Functions of a limited length compile
-/// three times faster, and run faster too: compilers give up on the longest.
-const VERILATOR_FLAGS: [&str; 21] = [
-    "--cc",
-    "--prefix",
-    "Vmodel",
-    "--Mdir",
-    "obj",
-    "-O3",
-    "--output-split",
-    "5000",
-    "--output-split-cfuncs",
-    "2000",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "unique",
-    "--no-timing",
-    "--timescale",
-    "1ns/1ns",
-    "-Wno-lint",
-    "-Wno-style",
-    "-Wno-fatal",
-    "--top-module",
-];
+/// For Verilator. Lint is not what a simulation is for; see [`super::lint()`].
+fn verilator_flags(options: &VerilatorOptions) -> Vec<&'static str> {
+    let mut flags = vec!["--cc", "--prefix", "Vmodel", "--Mdir", "obj", "-O3"];
+    // Functions of a limited length compile three times faster, and run faster too: compilers give up on the longest.
+    flags.extend(["--output-split", "5000", "--output-split-cfuncs", "2000"]);
+    flags.extend(["--x-assign", "fast", "--x-initial", "unique", "--no-timing", "--timescale", "1ns/1ns"]);
+    flags.extend(["-Wno-lint", "-Wno-style", "-Wno-fatal"]);
+    if options.trace {
+        // The widths that Verilator leaves out by default are the ones a packet path is made of.
+        flags.extend(["--trace-fst", "--trace-max-width", "65536"]);
+    }
+    if options.coverage {
+        flags.push("--coverage");
+    }
+    // Cover points count as assertions: later releases leave them out with the rest.
+    if options.assertions || options.coverage {
+        flags.extend(["--assert", "+define+FORMAL"]);
+    } else {
+        flags.push("--no-assert");
+    }
+    flags
+}
 
 /// Generated C++ up to this size is one translation unit: a second one costs more than it can save. In bytes.
 const UNIT_SIZE: usize = 256 * 1024;
@@ -52,7 +64,7 @@ const UNIT_SIZE: usize = 256 * 1024;
 pub(super) fn key(verilator: &Installation, source: &Source, options: &VerilatorOptions) -> String {
     let Interface { name, ports, domains } = source.interface;
     let mut hash = Fingerprint::new(verilator, options);
-    hash.add(&options.assertions.to_string());
+    verilator_flags(options).iter().for_each(|flag| hash.add(flag));
     hash.add(name);
     hash.add(source.verilog);
     for port in ports {
@@ -74,11 +86,13 @@ impl Fingerprint {
         let mut hash = Fingerprint(Sha256::new());
         hash.add(&verilator.banner);
         hash.add(&verilator.include.to_string_lossy());
-        for text in [shim::HOOKS, shim::HEADER, shim::MODEL].iter().chain(&CXX_FLAGS).chain(&VERILATOR_FLAGS)
+        // What this harness makes of a design follows from its own source.
+        for text in
+            [include_str!("compile.rs"), include_str!("shim.rs"), shim::HOOKS, shim::HEADER, shim::MODEL]
         {
             hash.add(text);
         }
-        hash.add(&format!("{} {}", options.trace, options.coverage));
+        cxx_flags(options).iter().for_each(|flag| hash.add(flag));
         hash
     }
 
@@ -140,21 +154,7 @@ impl Build<'_> {
         let path = folder.join(&file);
         fs::write(&path, self.source.verilog).context("write", &path)?;
         let mut command = Command::new(&self.verilator.program);
-        command.current_dir(folder).args(VERILATOR_FLAGS).arg(module);
-        let VerilatorOptions { trace, assertions, coverage, x_random: _ } = *self.options;
-        if trace {
-            // The widths that Verilator leaves out by default are the ones a packet path is made of.
-            command.args(["--trace-fst", "--trace-max-width", "65536"]);
-        }
-        if coverage {
-            command.arg("--coverage");
-        }
-        // Cover points count as assertions: later releases leave them out with the rest.
-        if assertions || coverage {
-            command.args(["--assert", "+define+FORMAL"]);
-        } else {
-            command.arg("--no-assert");
-        }
+        command.current_dir(folder).args(verilator_flags(self.options)).args(["--top-module", module]);
         let output = run(command.arg(file)).context("run", &self.verilator.program)?;
         if output.status.success() {
             return Ok(());
@@ -208,15 +208,7 @@ impl Build<'_> {
 
     fn compile(&self, compiler: &Compiler, folder: &Path) -> Command {
         let mut command = compiler.command();
-        command.current_dir(folder).args(CXX_FLAGS);
-        let VerilatorOptions { trace, coverage, .. } = *self.options;
-        let switches = [("COVERAGE", coverage), ("TRACE", trace), ("TRACE_FST", trace), ("TRACE_VCD", false)];
-        for (name, on) in
-            switches.into_iter().chain([("TRACE_SAIF", false), ("TIMING", false), ("VPI", false)])
-        {
-            command.arg(format!("-DVM_{name}={}", u8::from(on)));
-        }
-        command.args(["-DVERILATOR=1", "-I."]);
+        command.current_dir(folder).args(cxx_flags(self.options));
         for folder in [self.verilator.include.clone(), self.verilator.include.join("vltstd")] {
             command.arg("-I").arg(folder);
         }
