@@ -1,6 +1,6 @@
 //! Checks of a module when its description is complete, and of the design as a whole.
 
-use crate::{context::Context, error::Error, ir::*};
+use crate::{context::Context, crossing, error::Error, ir::*, loops};
 
 /// What must be looked at before wires are split: faults that the author sees as one.
 pub(crate) fn before_split(context: &mut Context) {
@@ -79,8 +79,10 @@ pub(crate) fn after_split(context: &mut Context) {
 }
 
 /// The checks that look across modules.
-pub(crate) fn design(_design: &Design) -> Vec<Error> {
-    vec![]
+pub(crate) fn design(design: &Design) -> Vec<Error> {
+    let mut errors = loops::check_loops(design);
+    errors.extend(crossing::check_crossings(design));
+    errors
 }
 
 /// How messages call a signal.

@@ -156,6 +156,7 @@ impl Context {
 
     /// Whether `bits` is a value that the current module can read; reports it otherwise, but for poison.
     pub fn usable(&mut self, bits: Bits, loc: Loc) -> bool {
+        let here = self.frame().home;
         match bits.owner {
             Owner::Poison => return false,
             Owner::Type(_) => {
@@ -166,7 +167,7 @@ impl Context {
                 self.report(loc, message);
                 return false;
             }
-            Owner::Module(home) if home == self.frame().home => return true,
+            Owner::Module(home) if home == here => return true,
             Owner::Module(home) => {
                 let here = self.module().name.clone();
                 let value = self.describe(bits);

@@ -89,10 +89,10 @@ pub trait Data: Clone + 'static {
         Self: Sized,
     {
         let loc = Location::caller();
-        zip("connect", self, source, loc, &mut |sink, source| {
+        pair("connect", self, source, loc, &mut |sink, source| {
             match with(|context| context.orientation(sink).flipped) {
-                true => assign(source, sink, loc),
-                false => assign(sink, source, loc),
+                true => assign("connect", source, sink, loc),
+                false => assign("connect", sink, source, loc),
             }
             sink
         });
@@ -205,15 +205,28 @@ pub(crate) fn zip<T: Data>(
     loc: Loc,
     combine: &mut dyn FnMut(Bits, Bits) -> Bits,
 ) -> T {
+    pair(what, a, b, loc, &mut |a, b| match with(|context| context.same_width(what, a, b, loc)) {
+        true => combine(a, b),
+        false => Bits::poison(a.width),
+    })
+}
+
+/// Combines the leaves of `a` and `b` pairwise. Reports different shapes.
+pub(crate) fn pair<T: Data>(
+    what: &str,
+    a: &T,
+    b: &T,
+    loc: Loc,
+    combine: &mut dyn FnMut(Bits, Bits) -> Bits,
+) -> T {
     let others = b.leaves();
     let mut next = others.iter();
     let mut count = 0;
     let result = a.map(&Place::default(), &mut |_, leaf| {
         count += 1;
-        let Some((_, other)) = next.next() else { return Bits::poison(leaf.bits.width) };
-        match with(|context| context.same_width(what, leaf.bits, *other, loc)) {
-            true => combine(leaf.bits, *other),
-            false => Bits::poison(leaf.bits.width),
+        match next.next() {
+            Some((_, other)) => combine(leaf.bits, *other),
+            None => Bits::poison(leaf.bits.width),
         }
     });
     if count != others.len() {

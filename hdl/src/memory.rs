@@ -132,14 +132,21 @@ impl<T: Data> Mem<T> {
         self.depth
     }
 
-    /// Whether `address` can address this memory here.
+    /// Whether this memory belongs to the module that is being described.
+    fn is_here(&self, loc: Loc) -> bool {
+        with(|context| {
+            let here = context.frame().home == self.home;
+            if !here {
+                context.report(loc, "a memory is used outside of the module that made it");
+            }
+            here
+        })
+    }
+
+    /// Whether `address` can address this memory.
     fn check(&self, address: Bits, loc: Loc) -> bool {
         with(|context| {
             if !context.usable(address, loc) {
-                return false;
-            }
-            if context.frame().home != self.home {
-                context.report(loc, "a memory is used outside of the module that made it");
                 return false;
             }
             if address.width() != clog2(self.depth) {
@@ -169,44 +176,55 @@ impl<T: Data> Mem<T> {
     }
 
     fn write_at(&self, address: Bits, value: T, lanes: Option<Bits>, loc: Loc) {
-        let data = value.pack();
-        if !self.check(address, loc) {
+        if !self.is_here(loc) {
             return;
         }
-        let written = with(|context| {
-            let size = self.ty.size();
+        let data = value.pack();
+        let good_address = self.check(address, loc);
+        with(|context| {
             if context.frame().ghost {
                 context.report(loc, "a memory is written inside verification()");
             }
-            if context.usable(data, loc) && data.width() != size {
+            let size = self.ty.size();
+            let mut good_data = context.usable(data, loc);
+            if good_data && data.width() != size {
                 let message =
                     format!("a word of this memory has {size} bits: {} has not", context.describe(data));
                 context.report(loc, message);
-                return false;
+                good_data = false;
             }
-            if let Some(lanes) = lanes
-                && context.usable(lanes, loc)
+            let mut good_lanes = lanes.filter(|lanes| context.usable(*lanes, loc));
+            if let Some(lanes) = good_lanes
                 && !size.is_multiple_of(lanes.width())
             {
                 let message = format!("{size} bits are not {} lanes of equal width", lanes.width);
                 context.report(loc, message);
-                return false;
+                good_lanes = None;
             }
+            // What is faulty becomes 0, so that the memory counts as written.
+            let mut zero = |width: usize| context.literal(Value::zero(width as u32), loc);
+            let address = if good_address { address } else { zero(clog2(self.depth)) }.expr_id();
+            let data = if good_data { data } else { zero(size) }.expr_id();
             let (memory, domain) = (self.id, context.frame().domain);
-            let (address, data) = (context.readable(address, loc), context.readable(data, loc));
-            let lanes = lanes.map(|lanes| context.readable(lanes, loc));
+            let lanes = good_lanes.map(Bits::expr_id);
             context.push(Stmt::MemoryWrite { memory, domain, address, data, lanes, loc });
-            true
         });
-        let Some(bypass) = self.bypass.as_ref().filter(|_| written) else { return };
+        let Some(bypass) = &self.bypass else { return };
         if bypass.used.replace(true) || lanes.is_some() {
             let message = "a memory that reads the new word has one write, of whole words";
             return with(|context| context.report(loc, message));
         }
-        assign(bypass.written.0, true.to_bool().0, loc);
-        unconditionally(|| {
-            assign(bypass.address, address, loc);
+        assign("write", bypass.written.0, true.to_bool().0, loc);
+        let stmts = block(|| {
+            assign("write", bypass.address, address, loc);
             assign_all("write", &bypass.data, &value, loc);
+        });
+        with(|context| {
+            let frame = context.frame();
+            let always = if frame.blocks.len() == 1 { frame.blocks[0].last() } else { None };
+            let set: Vec<_> = stmts.iter().chain(always).filter_map(target_of).collect();
+            frame.defaults.retain(|stmt| target_of(stmt).is_none_or(|target| !set.contains(&target)));
+            frame.unconditional.extend(stmts);
         });
     }
 
@@ -215,7 +233,7 @@ impl<T: Data> Mem<T> {
     #[track_caller]
     pub fn read(&self, address: impl Into<Bits>) -> T {
         let (loc, address) = (Location::caller(), address.into());
-        if !self.check(address, loc) {
+        if !(self.is_here(loc) && self.check(address, loc)) {
             return self.ty.map(&Default::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
         }
         let word = with(|context| {
@@ -263,7 +281,7 @@ impl<T: Data> Mem<T> {
     #[track_caller]
     pub fn peek(&self, address: impl Into<Bits>) -> T {
         let (loc, address) = (Location::caller(), address.into());
-        if !self.check(address, loc) {
+        if !(self.is_here(loc) && self.check(address, loc)) {
             return self.ty.map(&Default::default(), &mut |_, leaf| Bits::poison(leaf.bits.width));
         }
         let width = self.ty.size() as u32;
@@ -276,22 +294,14 @@ impl<T: Data> Mem<T> {
 fn set_default(target: Bits, loc: Loc) {
     open_block();
     let zero = with(|context| context.literal(Value::zero(target.width), loc));
-    assign(target, zero, loc);
+    assign("mem", target, zero, loc);
     let stmts = close_block();
     with(|context| context.frame().defaults.extend(stmts));
 }
 
-/// What `body` sets is set outside of all conditions, in place of its default.
-fn unconditionally(body: impl FnOnce()) {
-    let stmts = block(body);
-    with(|context| {
-        let frame = context.frame();
-        let target_of = |stmt: &Stmt| match stmt {
-            Stmt::Assign { target, .. } => Some(*target),
-            _ => None,
-        };
-        let targets: Vec<_> = stmts.iter().filter_map(target_of).collect();
-        frame.defaults.retain(|stmt| target_of(stmt).is_none_or(|target| !targets.contains(&target)));
-        frame.unconditional.extend(stmts);
-    });
+fn target_of(stmt: &Stmt) -> Option<SignalId> {
+    match stmt {
+        Stmt::Assign { target, .. } => Some(*target),
+        _ => None,
+    }
 }

@@ -110,10 +110,12 @@ fn build<Io: Data>(
     body(&inner);
     let nested = with(|context| {
         let frame = context.frame();
-        let own = frame.blocks.pop().expect("the module's own block");
+        frame.module.body = frame.blocks.pop().expect("the module's own block");
+        check::before_split(context);
+        let frame = context.frame();
+        let own = std::mem::take(&mut frame.module.body);
         let parts = [std::mem::take(&mut frame.defaults), own, std::mem::take(&mut frame.unconditional)];
         frame.module.body = parts.concat();
-        check::before_split(context);
         finish::split_wires(context.frame());
         let modules = std::mem::take(&mut context.modules);
         finish::mark_domains(&mut context.frame().module, &modules);

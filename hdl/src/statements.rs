@@ -2,18 +2,18 @@
 
 use crate::{
     context::with,
-    data::{Data, zip},
+    data::{Data, pair},
     ir::*,
     types::*,
     value::Value,
 };
 use std::{collections::HashSet, panic::Location};
 
-/// `target` takes `value` under the conditions around this call.
-pub(crate) fn assign(target: Bits, value: Bits, loc: Loc) {
+/// `target` takes `value` under the conditions around this call; messages call it `what`.
+pub(crate) fn assign(what: &str, target: Bits, value: Bits, loc: Loc) {
     with(|context| {
         let mut value = value;
-        if !context.same_width("set", target, value, loc) {
+        if !context.same_width(what, target, value, loc) {
             if target.owner != Owner::Module(context.frame().home) {
                 return;
             }
@@ -74,8 +74,8 @@ fn destination(module: &Module, target: Bits) -> Result<(SignalId, Part), &'stat
 
 /// Every leaf of `target` takes that of `value`.
 pub(crate) fn assign_all<T: Data>(what: &str, target: &T, value: &T, loc: Loc) {
-    zip(what, target, value, loc, &mut |target, value| {
-        assign(target, value, loc);
+    pair(what, target, value, loc, &mut |target, value| {
+        assign(what, target, value, loc);
         target
     });
 }

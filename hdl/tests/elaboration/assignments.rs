@@ -193,8 +193,9 @@ fn parts_of_parts_can_be_set() {
 #[test]
 fn continuations_follow_directly() {
     let message = error(".otherwise(", |io| {
+        io.q.set(0);
         let first = when(io.c, || io.q.set(1));
-        io.q.set(2);
+        when(io.c, || io.q.set(2));
         first.otherwise(|| ());
     });
     has(&message, &["otherwise() must directly follow what it continues, at ", "assignments.rs:"]);
@@ -209,7 +210,7 @@ fn continuations_follow_directly() {
     let message = error(".case(1, ", |io| {
         let first = switch(io.a);
         io.q.set(2);
-        first.case(1, || ()).default(|| ());
+        first.case(1, || ());
     });
     has(&message, &["case() must directly follow"]);
 }
@@ -229,11 +230,11 @@ fn switches() {
 #[test]
 fn nothing_is_declared_in_cases() {
     let faults: &[(fn(&Io), &str)] = &[
-        (|io| drop(wire(bits(8)).set(io.a)), "a wire is made inside cases()"),
-        (|io| drop(reg(bits(8)).set(io.a)), "a register is made inside cases()"),
-        (|io| drop(delay(io.a)), "a register is made inside cases()"),
-        (|io| drop(mem_of_8_in_a_line(io)), "a memory is made inside cases()"),
-        (|io| drop(child_in_a_line(io)), "an instance is made inside cases()"),
+        (|io| discard(wire(bits(8)).set(io.a)), "a wire is made inside cases()"),
+        (|io| discard(reg(bits(8)).set(io.a)), "a register is made inside cases()"),
+        (|io| discard(delay(io.a)), "a register is made inside cases()"),
+        (|io| discard(mem_of_8_in_a_line(io)), "a memory is made inside cases()"),
+        (|io| discard(child_in_a_line(io)), "an instance is made inside cases()"),
     ];
     for (body, what) in faults {
         let errors = errors(|| {
@@ -257,7 +258,7 @@ fn nothing_is_declared_in_cases() {
         let memory = mem_of_8(io);
         let state = reg_enum(State::Idle);
         state.set(State::Run);
-        state.cases(|_| drop(memory.read(io.a.trunc(3))));
+        state.cases(|_| discard(memory.read(io.a.trunc(3))));
         io.q.set(0);
     });
     has(&message, &["a read port is made inside cases()"]);

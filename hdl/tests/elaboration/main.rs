@@ -77,6 +77,9 @@ fn error(at: &str, body: impl FnOnce(&Io)) -> String {
     error_of(at, || dut(body))
 }
 
+/// Ends a closure that returns nothing.
+fn discard<T>(_: T) {}
+
 /// Asserts that `text` contains all of `parts`.
 #[track_caller]
 fn has(text: &str, parts: &[&str]) {

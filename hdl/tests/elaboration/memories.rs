@@ -91,11 +91,11 @@ fn memory_of_another_module() {
 fn never_written() {
     #[hdl]
     fn body(io: &Io) {
-        let table = mem(bits(8), 16, Collision::ReadNew);
-        io.q.set(table.read(io.a.trunc(4)));
+        let words = mem(bits(8), 16, Collision::ReadNew);
+        io.q.set(words.read(io.a.trunc(4)));
     }
-    let message = error("let table = mem", body);
-    assert_eq!(message, "memory `table` is never written and has no initial contents");
+    let message = error("let words = mem", body);
+    assert_eq!(message, "memory `words` is never written and has no initial contents");
 }
 
 #[test]

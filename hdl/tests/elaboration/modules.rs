@@ -26,7 +26,7 @@ fn names_of_ports() {
         ($($name:ident)*) => { [$({
             #[derive(Bundle, Clone)]
             struct Io { #[input] $name: Bool }
-            (stringify!($name), error_of("module(\"io\"", || module("io", Io::ty(), |_| ())))
+            (stringify!($name), error_of("port!(", || module("io", Io::ty(), |_| ())))
         }),*] };
     }
     // Of Verilog, of SystemVerilog, of C++.
@@ -83,15 +83,15 @@ fn one_top() {
 #[test]
 fn hardware_is_described_in_modules() {
     let faults: &[fn()] = &[
-        || drop(lit(1, 8)),
-        || drop(wire(bits(8))),
-        || drop(when(flag(), || ())),
-        || drop(mem(bits(8), 8, Collision::Undefined)),
-        || drop(Clock::current()),
-        || drop(verification(|| ())),
+        || discard(lit(1, 8)),
+        || discard(wire(bits(8))),
+        || discard(switch(bits(1))),
+        || discard(mem(bits(8), 8, Collision::Undefined)),
+        || discard(Clock::current()),
+        || discard(verification(|| ())),
     ];
     for body in faults {
-        let message = error_of("|| drop(", body);
+        let message = error_of("|| discard(", body);
         assert_eq!(message, "hardware can be described only inside of module()");
     }
 }

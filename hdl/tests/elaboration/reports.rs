@@ -54,7 +54,8 @@ fn faults_do_not_spread() {
         let held = delay(bad);
         let grown = (held + bad.reverse() - 1).wide_mul(bad).zext(20).any();
         memory.write(bad.trunc(3), bad);
-        memory.write_lanes(held.trunc(3), bad, bad.trunc(2));
+        let lanes = mem(bits(8), 8, Collision::Undefined);
+        lanes.write_lanes(held.trunc(3), bad, bad.trunc(2));
         when(grown, || io.q.set(bad)).otherwise(|| io.q.set(select(&[bad, held], bad.bit(0))));
         switch(bad).case(1, || ()).default(|| ());
         cover(bad.any() & io.c, "odd");

@@ -25,13 +25,13 @@ fn a_type_is_no_value() {
         |io| io.q.set(bits(4).wide_mul(lit(0, 4))),
         |io| io.q.set(bits(7).wide_add(1)),
         |io| io.q.set(signed(4).sext(8).bits()),
-        |io| drop((io.q.set(0), reg_init(bits(8)).set(1))),
-        |io| drop((io.q.set(0), cross(bits(8)))),
-        |io| drop((io.q.set(0), when(flag(), || ()))),
-        |io| drop((io.q.set(0), when(io.c, || ()).elsewhen(flag(), || ()))),
-        |io| drop((io.q.set(0), switch(bits(3)))),
-        |io| drop((io.q.set(0), Enum::<State>::ty().cases(|_| ()))),
-        |io| drop((io.q.set(0), cover(flag(), "never"))),
+        |io| discard((io.q.set(0), reg_init(bits(8)).set(1))),
+        |io| discard((io.q.set(0), cross(bits(8)))),
+        |io| discard((io.q.set(0), when(flag(), || ()))),
+        |io| discard((io.q.set(0), when(io.c, || ()).elsewhen(flag(), || ()))),
+        |io| discard((io.q.set(0), switch(bits(3)))),
+        |io| discard((io.q.set(0), Enum::<State>::ty().cases(|_| ()))),
+        |io| discard((io.q.set(0), cover(flag(), "never"))),
     ];
     for (i, body) in faults.iter().enumerate() {
         let message = error("|io| ", |io| {

@@ -17,9 +17,9 @@ fn a_check_needs_a_reset() {
     assert_eq!(message, wanted);
     let message = error("delay(io.a)", |io| {
         io.q.set(io.a);
-        verification(|| drop(delay(io.a)));
+        verification(|| discard(delay(io.a)));
     });
-    has(&message, &["`register`, for verification only, needs a register with reset"]);
+    has(&message, &["`register_`, for verification only, needs a register with reset"]);
     build(|io| {
         io.q.set(delay(io.a));
         assume(io.c, "c holds");
