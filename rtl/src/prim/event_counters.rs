@@ -17,8 +17,8 @@
 //! the next no more than `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear` takes the totals as 0.
 //!
 //! # Timing
-//! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n` cycles.
-//! After reset and `clear` the totals are valid from the `n`-th cycle on; events in the cycle of `clear` and later count.
+//! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n + 1` cycles.
+//! After reset and `clear` the totals are valid from the `n + 1`-th cycle on; events in the cycle of `clear` and later count.
 //! ```text
 //!               _   _   _   _   _
 //!  clk        _/ \_/ \_/ \_/ \_/ \_
@@ -56,10 +56,10 @@ pub struct EventCountersIo {
     pub value: Bits,
 }
 
-/// Counters of 8 to 64 bits for 2 to 64 events.
+/// Counters of 8 to 64 bits for 2 to 128 events.
 #[hdl]
 pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
-    require((2..=64).contains(&events), || format!("2 to 64 events are counted, not {events}"));
+    require((2..=128).contains(&events), || format!("2 to 128 events are counted, not {events}"));
     require((8..=64).contains(&width), || format!("an event counter has 8 to 64 bits, not {width}"));
     module(format!("event_counters_{events}x{width}"), EventCountersIo::ty(events, width), |io| {
         let totals = mem(bits(width), events.next_power_of_two(), Collision::Undefined);
@@ -82,12 +82,16 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
                 .elsewhen(event, || pending.set(pending + 1));
         }
 
-        let total = first_round.mux(lit(0, width), totals.peek(visit));
         let waiting = select(&pending, visit);
         let happens = (io.events & visited).any();
-        let more = waiting.wide_add(happens.bits().zext(waiting.width()));
+        let more = delay_without_reset(waiting.wide_add(happens.bits().zext(waiting.width())));
+
+        // A cycle later: the wide addition has a cycle of its own.
+        let added_to = delay_without_reset(visit);
+        let is_void = delay(first_round);
+        let total = is_void.mux(lit(0, width), totals.peek(added_to));
         let sum = total.wide_add(more.zext(width));
-        totals.write(visit, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
+        totals.write(added_to, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
         let read = delay_without_reset(totals.peek(io.read_index));
         io.value.set(read);
     })
@@ -101,7 +105,7 @@ mod tests {
     /// Waits until everything is counted and reads all totals.
     fn totals(bench: &mut Bench, io: &EventCountersIo, events: usize) -> Vec<u128> {
         bench.sim.poke(io.events, 0);
-        (0..events).for_each(|_| bench.sim.step());
+        (0..events + 1).for_each(|_| bench.sim.step());
         let mut read = |i: usize| {
             bench.sim.poke(io.read_index, i as u128);
             bench.sim.step();

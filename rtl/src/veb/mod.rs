@@ -14,7 +14,6 @@
 pub mod cells;
 pub mod classifier;
 pub mod dispatch;
-pub mod drop_counters;
 pub mod mac_table;
 pub mod parser;
 pub mod reader;
@@ -73,7 +72,6 @@ pub fn veb(config: &Config) -> VebIo {
         let reader = reader::reader(config);
         let references = references::references(config);
         let cells = cells::cells(config);
-        let counters = drop_counters::drop_counters(config);
         let registers = registers::registers(config);
 
         // In: from the ports to a decision.
@@ -126,10 +124,8 @@ pub fn veb(config: &Config) -> VebIo {
         classifier.mac_change.connect(&registers.mac_change);
         registers.mac_outcome.set(classifier.mac_outcome);
         classifier.vlan_change.connect(&registers.vlan_change);
-        counters.dropped.set(dispatch.dropped);
-        counters.queue_full.set(dispatch.queue_full);
-        registers.dropped_count.set(counters.dropped_count);
-        registers.queue_full_count.set(counters.queue_full_count);
+        registers.dropped.set(dispatch.dropped);
+        registers.queue_full.set(dispatch.queue_full);
         registers.free_count.set(cells.free_count);
     })
 }
@@ -157,7 +153,6 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("reader", reader::reader);
     block!("references", references::references);
     block!("cells", cells::cells);
-    block!("drop_counters", drop_counters::drop_counters);
     block!("registers", registers::registers);
     block!("veb", veb);
     blocks

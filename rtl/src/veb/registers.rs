@@ -5,7 +5,7 @@ use super::{
     types::Reason,
     vlan_table::Members,
 };
-use crate::config::Config;
+use crate::{config::Config, prim};
 use hdl::*;
 
 /// Addresses, in bytes. All registers have 32 bits.
@@ -98,19 +98,34 @@ pub struct RegistersIo {
     #[output]
     #[ty(Stream::ty(Members::ty(config)))]
     pub vlan_change: Stream<Members>,
+    /// A frame was dropped as a whole; a pulse for each of [`Reason::COUNTED`].
     #[input]
-    #[ty(vec![bits(32); Reason::COUNTED.len()])]
-    pub dropped_count: Vec<Bits>,
+    #[ty(bits(Reason::COUNTED.len()))]
+    pub dropped: Bits,
+    /// A copy was dropped at a port; a pulse for each port.
     #[input]
-    #[ty(vec![bits(32); config.ports()])]
-    pub queue_full_count: Vec<Bits>,
+    #[ty(bits(config.ports()))]
+    pub queue_full: Bits,
     #[input]
     #[ty(bits(config.cell_count_bits()))]
     pub free_count: Bits,
 }
 
+/// Where an access is.
 #[derive(HwEnum, Clone, Copy)]
-enum State {
+enum Access {
+    Idle,
+    /// The register is chosen, and written.
+    Decode,
+    /// The counters are read.
+    Read,
+    /// The response waits to be taken.
+    Respond,
+}
+
+/// Where a command is.
+#[derive(HwEnum, Clone, Copy)]
+enum Command {
     Idle,
     /// The MAC table is asked for a change.
     ChangeMac,
@@ -120,10 +135,11 @@ enum State {
     ChangeVlan,
 }
 
-/// Decodes accesses, holds the operands, and hands commands to the tables.
+/// Decodes accesses, holds the operands, counts drops, and hands commands to the tables.
 ///
-/// An access takes two cycles: one to decode, one to answer. While a response waits, no request is taken. Commands run
-/// on their own; COMMAND tells when they are done. It reads busy after reset until both tables are clear.
+/// An access takes four cycles: to take it, to decode and write, to read the counters, to respond. Commands run on
+/// their own; COMMAND tells when they are done. It reads busy after reset until both tables are clear. A drop shows in
+/// its counter after as many cycles as there are counters; a counter stops at its largest value.
 #[hdl]
 pub fn registers(config: &Config) -> RegistersIo {
     let name = format!("veb_registers_{}_{}", config.ports(), config.cells);
@@ -131,7 +147,8 @@ pub fn registers(config: &Config) -> RegistersIo {
         let ports = config.ports();
         let low = ports.min(32);
 
-        let state = reg_enum(State::Idle);
+        let access = reg_enum(Access::Idle);
+        let command = reg_enum(Command::Idle);
         let outcome = reg_enum(Outcome::Done);
         /// Both tables have cleared themselves.
         let tables_clear = reg(flag());
@@ -141,126 +158,154 @@ pub fn registers(config: &Config) -> RegistersIo {
         let operand_ports = reg(bits(ports));
         let pvids = reg_init(vec![lit(1, 12).as_u::<12>(); ports]);
         let delete = reg(flag());
-        let busy = !state.is(State::Idle) | !tables_clear;
+        let busy = !command.is(Command::Idle) | !tables_clear;
 
         let key = Key { vid, mac };
-        io.mac_change.valid.set(state.is(State::ChangeMac));
+        io.mac_change.valid.set(command.is(Command::ChangeMac));
         io.mac_change.payload.set(Change { delete, key, ports: operand_ports });
-        io.vlan_change.valid.set(state.is(State::ChangeVlan));
+        io.vlan_change.valid.set(command.is(Command::ChangeVlan));
         io.vlan_change.payload.set(Members { vid, ports: operand_ports });
         when(io.mac_change.ready & io.vlan_change.ready, || tables_clear.set(true));
-        state.cases(|s| match s {
-            State::Idle => {}
-            State::ChangeMac => {
-                when(io.mac_change.ready, || state.set(State::AwaitMac));
+        command.cases(|c| match c {
+            Command::Idle => {}
+            Command::ChangeMac => {
+                when(io.mac_change.ready, || command.set(Command::AwaitMac));
             }
-            State::AwaitMac => {
+            Command::AwaitMac => {
                 when(io.mac_outcome.valid, || {
                     outcome.set(io.mac_outcome.payload);
-                    state.set(State::Idle);
+                    command.set(Command::Idle);
                 });
             }
-            State::ChangeVlan => {
+            Command::ChangeVlan => {
                 when(io.vlan_change.ready, || {
                     outcome.set(Outcome::Done);
-                    state.set(State::Idle);
+                    command.set(Command::Idle);
                 });
             }
         });
 
-        let answered = reg(flag());
+        let request = reg_without_reset(Request::ty());
         let response = reg_without_reset(Response::ty());
-        io.request.ready.set(!answered | io.response.ready);
-        when(io.response.ready, || answered.set(false));
-        let access = io.request.fire();
-        let Request { write, address: at, data } = io.request.payload;
+        let Request { write, address: at, data } = request;
+        let decoding = access.is(Access::Decode);
 
-        // Each register: what it reads, and what a write does. One that cannot be written is read-only.
+        // The counters of the ports come first, then those of the reasons.
+        let counters = prim::event_counters(ports + Reason::COUNTED.len(), 32);
+        counters.events.set(cat([delay(io.dropped), delay(io.queue_full)]));
+        counters.clear.set(false);
+        let index_bits = counters.read_index.width();
+        let of_reason = at.slice(2, index_bits) + ports;
+        let is_of_reason = at.bit(10);
+        counters.read_index.set(is_of_reason.mux(of_reason, at.slice(2, index_bits)));
+
+        // Each register: what it reads, and what a write does.
         let zext = |value: Bits| value.zext(32);
-        let vector = |value: Bits| {
+        let halves = |value: Bits| {
             let high = if ports > 32 { zext(value.slice(32, ports - 32)) } else { lit(0, 32) };
             (zext(value.trunc(low)), high)
         };
-        let write_low = |target: Bits| target.slice(0, low).set(data.trunc(low));
-        let write_high = |target: Bits| {
+        let set_low = |target: Bits| target.slice(0, low).set(data.trunc(low));
+        let set_high = |target: Bits| {
             if ports > 32 {
                 target.slice(32, ports - 32).set(data.trunc(ports - 32));
             }
         };
-        let (default_low, default_high) = vector(default_ports);
-        let (operand_low, operand_high) = vector(operand_ports);
-        let status = cat([outcome.bits(), busy.bits()]);
-
-        let value = wire(bits(32));
-        let known = wire(flag());
-        let refused = wire(flag());
-        value.set(0);
-        known.set(true);
-        refused.set(false);
-        let read_only = |what: Bits| {
-            value.set(what);
-            refused.set(write);
-        };
-        let writable = |what: Bits, on_write: &dyn Fn()| {
-            value.set(what);
-            when(access & write, on_write);
-        };
+        let (default_low, default_high) = halves(default_ports);
+        let (operand_low, operand_high) = halves(operand_ports);
         let mac_high = zext(cat([vid.trunc(12), mac.slice(32, 16)]));
         let set_mac_high = || {
             mac.slice(32, 16).set(data.trunc(16));
             vid.set(data.slice(16, 12).as_u());
         };
-        let command = || {
-            value.set(zext(status));
+        let status = zext(cat([outcome.bits(), busy.bits()]));
+
+        let value = wire(bits(32));
+        let known = wire(flag());
+        let refused = wire(flag());
+        let is_counter = wire(flag());
+        value.set(0);
+        known.set(true);
+        refused.set(false);
+        is_counter.set(false);
+        let read_only = |what: Bits| {
+            value.set(what);
+            refused.set(write);
+        };
+        let counter = || {
+            is_counter.set(true);
+            refused.set(write);
+        };
+        let writable = |what: Bits, on_write: &dyn Fn()| {
+            value.set(what);
+            when(decoding & write, on_write);
+        };
+        let start = || {
+            value.set(status);
             refused.set(write & busy);
-            when(access & write & !busy, || {
+            when(decoding & write & !busy, || {
                 switch(*data)
                     .case(command::INSERT as u128, || {
                         delete.set(false);
-                        state.set(State::ChangeMac);
+                        command.set(Command::ChangeMac);
                     })
                     .case(command::DELETE as u128, || {
                         delete.set(true);
-                        state.set(State::ChangeMac);
+                        command.set(Command::ChangeMac);
                     })
-                    .case(command::MEMBERS as u128, || state.set(State::ChangeVlan))
+                    .case(command::MEMBERS as u128, || command.set(Command::ChangeVlan))
                     .default(|| outcome.set(Outcome::BadCommand));
             });
         };
         let mut table: Vec<(u16, Box<dyn Fn()>)> = vec![
             (address::ID, Box::new(|| read_only(lit(ID, 32)))),
             (address::PORTS, Box::new(|| read_only(lit(ports, 32)))),
-            (address::DEFAULT_LO, Box::new(|| writable(default_low, &|| write_low(default_ports)))),
-            (address::DEFAULT_HI, Box::new(|| writable(default_high, &|| write_high(default_ports)))),
+            (address::DEFAULT_LO, Box::new(|| writable(default_low, &|| set_low(default_ports)))),
+            (address::DEFAULT_HI, Box::new(|| writable(default_high, &|| set_high(default_ports)))),
             (address::MAC_LO, Box::new(|| writable(mac.trunc(32), &|| mac.slice(0, 32).set(data)))),
             (address::MAC_HI, Box::new(|| writable(mac_high, &set_mac_high))),
-            (address::PORTS_LO, Box::new(|| writable(operand_low, &|| write_low(operand_ports)))),
-            (address::PORTS_HI, Box::new(|| writable(operand_high, &|| write_high(operand_ports)))),
-            (address::COMMAND, Box::new(command)),
+            (address::PORTS_LO, Box::new(|| writable(operand_low, &|| set_low(operand_ports)))),
+            (address::PORTS_HI, Box::new(|| writable(operand_high, &|| set_high(operand_ports)))),
+            (address::COMMAND, Box::new(start)),
             (address::FREE_CELLS, Box::new(|| read_only(zext(io.free_count)))),
             (address::CELLS, Box::new(|| read_only(lit(config.cells, 32)))),
         ];
-        for (i, &pvid) in pvids.iter().enumerate() {
+        for (port, &pvid) in pvids.iter().enumerate() {
             let body = move || writable(zext(*pvid), &|| pvid.set(data.trunc(12).as_u()));
-            table.push((address::pvid(i), Box::new(body)));
+            table.push((address::pvid(port), Box::new(body)));
+            table.push((address::queue_full(port), Box::new(counter)));
         }
-        for (i, &count) in io.queue_full_count.iter().enumerate() {
-            table.push((address::queue_full(i), Box::new(move || read_only(count))));
-        }
-        for (i, &count) in io.dropped_count.iter().enumerate() {
-            table.push((address::dropped(i), Box::new(move || read_only(count))));
+        for reason in 0..Reason::COUNTED.len() {
+            table.push((address::dropped(reason), Box::new(counter)));
         }
         let decode = table.iter().fold(switch(*at), |decode, (at, body)| decode.case(*at as u128, body));
         decode.default(|| known.set(false));
 
-        let error = !known | refused;
-        when(access, || {
-            answered.set(true);
-            response.error.set(error);
-            let data = (write | error).mux(lit(0, 32), value);
-            response.data.set(data.as_u());
+        let from_counter = reg_without_reset(flag());
+        access.cases(|a| match a {
+            Access::Idle => {
+                when(io.request.valid, || {
+                    request.set(io.request.payload);
+                    access.set(Access::Decode);
+                });
+            }
+            Access::Decode => {
+                let error = !known | refused;
+                response.error.set(error);
+                response.data.set((write | error).mux(lit(0, 32), value).as_u());
+                from_counter.set(is_counter & !error);
+                access.set(Access::Read);
+            }
+            Access::Read => {
+                when(from_counter, || response.data.set(counters.value.as_u()));
+                access.set(Access::Respond);
+            }
+            Access::Respond => {
+                when(io.response.ready, || access.set(Access::Idle));
+            }
         });
-        io.response.valid.set(answered);
+        io.request.ready.set(access.is(Access::Idle));
+        io.response.valid.set(access.is(Access::Respond));
         io.response.payload.set(response);
         io.pvids.iter().zip(&pvids).for_each(|(port, pvid)| port.set(*pvid));
         io.default_ports.set(default_ports);

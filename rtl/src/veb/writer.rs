@@ -71,6 +71,8 @@ struct Progress {
     #[ty(bits(clog2(CELL_BEATS)))]
     offset: Bits,
     length: U<14>,
+    /// The length is beyond the limit; it counts no further, and the rest is not stored.
+    overlong: Bool,
     /// Beats so far, as far as they can hold bytes of the header.
     #[ty(bits(2))]
     number: Bits,
@@ -118,8 +120,7 @@ pub fn writer(config: &Config) -> WriterIo {
         let held = progress.peek(port);
         let before = within.mux(held, held.zero());
 
-        let overlong = before.length.gt(MAX_FRAME);
-        let store = !overlong & !before.broken;
+        let store = !before.overlong & !before.broken;
         let needs_cell = store & before.offset.eq(0);
         let gets_cell = needs_cell & io.free.valid;
         let is_first_cell = before.chain.cells.eq(0);
@@ -147,7 +148,10 @@ pub fn writer(config: &Config) -> WriterIo {
 
         let cells = before.chain.cells + gets_cell.bits().zext(config.cell_count_bits());
         let broken = before.broken | (needs_cell & !io.free.valid);
-        let length = overlong.mux(before.length, before.length + beat.count.zext(14).as_u());
+        let sum = before.length + beat.count.zext(14).as_u();
+        let length = before.overlong.mux(before.length, sum);
+        // A beat late: what is stored beyond the limit is freed with the rest.
+        let overlong = before.overlong | before.length.gt(MAX_FRAME);
         let chain = Chain {
             head: is_first_cell.mux(io.free.payload, before.chain.head),
             tail: gets_cell.mux(io.free.payload, before.chain.tail),
@@ -155,7 +159,7 @@ pub fn writer(config: &Config) -> WriterIo {
         };
         let number = in_header.mux(before.number + 1, before.number);
         when(fire, || {
-            let after = Progress { chain, offset: before.offset + 1, length, number, broken };
+            let after = Progress { chain, offset: before.offset + 1, length, overlong, number, broken };
             progress.write(port, after);
             set_at(&started, port, !beat.last);
         });
