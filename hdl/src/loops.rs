@@ -161,14 +161,14 @@ impl<'w, 'f, 'a> Bits<'w, 'f, 'a> {
     fn cycle(&self) -> Option<Vec<usize>> {
         let mut direct = vec![];
         let count = self.member.len();
-        let found = components(count, 0..count, |bit, out| self.dependencies(bit, out)).into_iter().find_map(
-            |members| {
+        let found = components(count, 0..count, |bit, out| self.dependencies(bit, out))
+            .into_iter()
+            .find_map(|members| {
                 let bit = members[0];
                 direct.clear();
                 self.dependencies(bit, &mut direct);
                 (members.len() > 1 || direct.contains(&bit)).then_some(bit)
-            },
-        )?;
+            })?;
         let mut path: Vec<usize> = shortest_cycle(found, |bit, out| self.dependencies(bit, out))
             .into_iter()
             .map(|bit| self.member[bit])
@@ -234,7 +234,9 @@ impl<'w, 'f, 'a> Bits<'w, 'f, 'a> {
                     }
                 }
                 // Of registers only, which are on no combinational loop.
-                other => drive_operands(std::slice::from_ref(other), &mut |id| self.all(scope.vertex(id), out)),
+                other => {
+                    drive_operands(std::slice::from_ref(other), &mut |id| self.all(scope.vertex(id), out))
+                }
             }
         }
     }
@@ -265,7 +267,8 @@ impl<'w, 'f, 'a> Bits<'w, 'f, 'a> {
             Op::Shift(shift, a, distance) => match scope.module.constant(*distance) {
                 Some(distance) => {
                     let last = expr.width - 1;
-                    let distance = distance.to_u128().map_or(expr.width, |n| n.min(expr.width as u128) as u32);
+                    let distance =
+                        distance.to_u128().map_or(expr.width, |n| n.min(expr.width as u128) as u32);
                     match shift {
                         Shift::Left if index < distance => {}
                         Shift::Left => self.one(at(*a), index - distance, out),

@@ -27,9 +27,7 @@ fn named<T>(name: &str, make: impl FnOnce() -> T) -> T {
 
 /// A top with a second clock, `other_clk`.
 fn top(body: impl FnOnce(Bits, Bits, Clock)) -> Vec<Error> {
-    crossings(|| {
-        module("top", Io::ty(4), |io| body(io.a, io.out, Clock::external().enter("other")))
-    })
+    crossings(|| module("top", Io::ty(4), |io| body(io.a, io.out, Clock::external().enter("other"))))
 }
 
 #[test]
@@ -57,7 +55,8 @@ fn a_register_of_another_domain_is_an_error() {
         });
     });
     let [error] = &errors[..] else { panic!("{errors:?}") };
-    let expected = "register `source` of clock domain `clk` is sampled by register `sampler` of domain `other_clk`";
+    let expected =
+        "register `source` of clock domain `clk` is sampled by register `sampler` of domain `other_clk`";
     assert!(error.message.starts_with(expected), "{error}");
     assert_eq!(error.loc.line(), line + 3);
     assert_eq!(error.notes[0].1.line(), line);

@@ -10,7 +10,7 @@ use super::{
 use std::{mem::discriminant, ops::Range};
 
 /// Instructions in a chunk, about: smaller chunks skip more and cost more to keep track of.
-const CHUNK: usize = 256;
+const CHUNK: usize = 64;
 
 /// Slots that a program can have at most.
 pub(super) const SLOT_LIMIT: usize = 1 << 24;
