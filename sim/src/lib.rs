@@ -1,5 +1,6 @@
 pub mod ethernet;
 pub mod pcap;
+pub mod random;
 pub mod scenario;
 pub mod veb;
 pub mod verilator;

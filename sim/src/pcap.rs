@@ -117,8 +117,11 @@ impl Reader {
     }
 
     /// Reads from `source`; `path` is its name in messages.
-    fn new(path: &Path, mut source: Box<dyn Read + Send>) -> Result<Self, PcapError> {
-        let path = path.to_owned();
+    ///
+    /// # Errors
+    /// See [`Reader::open`].
+    pub fn new(path: impl AsRef<Path>, mut source: Box<dyn Read + Send>) -> Result<Self, PcapError> {
+        let path = path.as_ref().to_owned();
         let mut magic = Vec::new();
         if let Err(source) = source.by_ref().take(4).read_to_end(&mut magic) {
             return Err(PcapError::Read { path, source });

@@ -2,6 +2,7 @@
 //! and keeps the scoreboard.
 
 use super::{Counters, Decision, DropReason, Losses, Model, Report, Scoreboard, Setup, Tables};
+use crate::ethernet::MacAddress;
 use crate::random::Random;
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use rtl::{config::Config, veb::registers::address};
@@ -33,8 +34,8 @@ pub enum BenchError {
     Check(#[from] Violation),
     #[error("register access at {address:#06x} was answered with an error")]
     Register { address: u16 },
-    #[error("the table has no room for an entry with the hash of {0}")]
-    NoRoom(String),
+    #[error("the address table has no room for {address} in VLAN {vid}: its bucket is full")]
+    NoRoom { vid: u16, address: MacAddress },
     #[error("nothing moved for {0} cycles, and frames are still inside")]
     Stuck(u64),
 }
@@ -107,6 +108,8 @@ pub struct Bench<S> {
     behaviour: Vec<Behaviour>,
     random: Random,
     bus: [PortIndex; 8],
+    /// Frames in all `ingress`.
+    waiting: usize,
     /// Cycles since a beat moved.
     idle_cycles: u64,
     left: Vec<Left>,
@@ -119,7 +122,13 @@ impl<S: Simulator> Bench<S> {
     ///
     /// # Errors
     /// A register access that fails, or an entry that finds no room.
-    pub fn new(sim: S, config: &Config, tables: &Tables, losses: Losses, seed: u64) -> Result<Self, BenchError> {
+    pub fn new(
+        sim: S,
+        config: &Config,
+        tables: &Tables,
+        losses: Losses,
+        seed: u64,
+    ) -> Result<Self, BenchError> {
         let interface = sim.interface().clone();
         let stream = |kind: &str, port: usize| BeatPorts::find(&interface, &format!("{kind}_{port}"));
         let names = [
@@ -150,6 +159,7 @@ impl<S: Simulator> Bench<S> {
             behaviour: vec![Behaviour::default(); config.ports()],
             random: Random::new(seed),
             bus: names.map(|name| find(&interface, name)),
+            waiting: 0,
             idle_cycles: 0,
             left: vec![],
             keep_left: false,
@@ -175,6 +185,19 @@ impl<S: Simulator> Bench<S> {
     /// # Errors
     /// See [`Bench::new`].
     pub fn set_tables(&mut self, tables: &Tables) -> Result<(), BenchError> {
+        match self.set_tables_that_fit(tables)?.first() {
+            Some(&(vid, address)) => Err(BenchError::NoRoom { vid, address }),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Bench::set_tables`], without the entries that find no room; they are returned.
+    ///
+    /// # Errors
+    /// A register access that fails.
+    pub fn set_tables_that_fit(&mut self, tables: &Tables) -> Result<Vec<(u16, MacAddress)>, BenchError> {
+        let mut fitting = tables.clone();
+        let mut left_out = vec![];
         for step in tables.setup().expect("a configuration has at most 64 ports") {
             self.await_tables()?;
             for (address, data) in step.writes() {
@@ -182,11 +205,12 @@ impl<S: Simulator> Bench<S> {
             }
             let outcome = self.await_tables()?;
             if let (Setup::Command { vid, address, .. }, 1) = (step, outcome) {
-                return Err(BenchError::NoRoom(format!("{address} in VLAN {vid}")));
+                fitting.remove_entry(vid, address);
+                left_out.push((vid, address));
             }
         }
-        self.model = Model::new(tables.clone());
-        Ok(())
+        self.model = Model::new(fitting);
+        Ok(left_out)
     }
 
     /// Waits until no command is under way, and tells how the last one ended.
@@ -246,11 +270,12 @@ impl<S: Simulator> Bench<S> {
     pub fn send_at(&mut self, cycle: u64, port: usize, bytes: Vec<u8>, error: bool) {
         assert!(!bytes.is_empty(), "a frame has at least one byte");
         self.ingress[port].waiting.push_back(Waiting { bytes, error, not_before: cycle });
+        self.waiting += 1;
     }
 
     /// Frames that are queued and not wholly in the bridge.
     pub fn waiting(&self) -> usize {
-        self.ingress.iter().map(|ingress| ingress.waiting.len()).sum()
+        self.waiting
     }
 
     /// The simulated cycles so far.
@@ -293,9 +318,21 @@ impl<S: Simulator> Bench<S> {
     /// See [`Bench::cycle`]; [`BenchError::Stuck`] if a frame that waits is not taken any more.
     pub fn run(&mut self) -> Result<(), BenchError> {
         self.idle_cycles = 0;
+        while !self.run_for(u64::MAX)? {}
+        Ok(())
+    }
+
+    /// As [`Bench::run`], for a number of cycles at most; says whether all is done.
+    ///
+    /// # Errors
+    /// See [`Bench::run`].
+    pub fn run_for(&mut self, cycles: u64) -> Result<bool, BenchError> {
         // Longer than any frame takes through an empty bridge, plus the longest pauses that are likely.
         let quiet = 4 * rtl::config::MAX_FRAME as u64 / self.beat_bytes as u64 + 200;
-        while self.waiting() > 0 || self.idle_cycles < quiet {
+        for _ in 0..cycles {
+            if self.waiting == 0 && self.idle_cycles >= quiet {
+                return Ok(true);
+            }
             self.cycle()?;
             if self.idle_cycles > PATIENCE {
                 let soonest = self.ingress.iter().filter_map(|ingress| ingress.waiting.front());
@@ -304,7 +341,7 @@ impl<S: Simulator> Bench<S> {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The hardware's drop counters.
@@ -395,6 +432,7 @@ impl<S: Simulator> Bench<S> {
         let frame = ingress.waiting.front().expect("a beat is offered of the first waiting frame");
         if ingress.moved >= frame.bytes.len() {
             let frame = ingress.waiting.pop_front().expect("the frame that has just ended");
+            self.waiting -= 1;
             ingress.moved = 0;
             let decision: Decision = self.model.decide(port, &frame.bytes, frame.error);
             self.scoreboard.entered(port, &frame.bytes, decision);

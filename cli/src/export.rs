@@ -1,0 +1,57 @@
+//! `hematite export`: the Verilog of a configuration.
+
+use crate::{arguments, error::Error, output::OutputDirectory};
+use hdl::elaborate;
+use rtl::config::Config;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Write the Verilog of a configuration, a file list and a reference of its ports
+///
+/// The directory holds a file `NAME.v` for each module, `filelist.f` with their names, children before parents, and
+/// `ports.md`. The same configuration gives the same files every time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  hematite export --config small --out verilog/\n  \
+    cd verilog && verilator --lint-only -Wall -f filelist.f")]
+pub struct Arguments {
+    /// The configuration: small, x3100 or wide
+    #[arg(long, value_name = "NAME", value_parser = arguments::config)]
+    config: Config,
+    /// Where to write; made where it is missing, and an earlier export in it is replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let config = &arguments.config;
+    let out = OutputDirectory::create(&arguments.out)?;
+    let verilog = elaborate(|| rtl::veb::veb(config))?.design.verilog();
+    for file in &verilog.files {
+        out.write(&file.name, &file.text)?;
+    }
+    let names = verilog.files.iter().map(|file| format!("{}\n", file.name));
+    out.write("filelist.f", &names.collect::<String>())?;
+    out.write("ports.md", &(verilog.port_reference().to_owned() + &parameters(config)))?;
+    out.publish()?;
+    let modules = verilog.files.len();
+    eprintln!("{modules} modules of `{}` in {}", verilog.top, arguments.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is fixed in the exported design, and which stream belongs to which port of the adapter.
+fn parameters(config: &Config) -> String {
+    let mut out = format!(
+        "\n## Configuration `{}`\n\n| parameter | value |\n|---|---|\n| data width | {} bits |\n\
+        | entries of the table of MAC addresses | {} |\n| cells of the packet buffer | {} of {} bytes |\n\n\
+        | streams | port of the adapter |\n|---|---|\n",
+        config.name,
+        8 * config.bytes,
+        config.entries,
+        config.cells,
+        config.cell_bytes()
+    );
+    for (number, name) in config.port_names().iter().enumerate() {
+        out += &format!("| `ingress_{number}`, `egress_{number}` | `{name}` |\n");
+    }
+    out
+}

@@ -1,0 +1,141 @@
+//! `hematite run`: captures through the simulated bridge, checked against the model.
+
+pub mod job;
+mod summary;
+
+use crate::{
+    error::Error,
+    output::{self, OutputDirectory},
+    progress,
+    simulator::{Built, Choice},
+};
+use hdl::{Simulator, elaborate};
+use job::Job;
+use rtl::config::Config;
+use sim::{
+    pcap::Writer,
+    veb::{Losses, Tables, bench::Bench},
+};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use summary::Summary;
+
+/// Play captures into the simulated adapter and check what leaves it against the reference model
+///
+/// Frames enter back to back, as fast as the port takes them. The directory gets one capture for each port with what left
+/// it, at simulated times, and the summary. Without a capture and without a scenario the ones shipped with hematite are
+/// played: three Linux hosts, 1191 frames.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  hematite run\n  hematite run --pcap my.pcap --config x3100 --out result/\n  \
+    hematite run --scenario testbench/data/lan.toml --trace\n\n\
+    Exit status: 0, or 1 if anything differs from the model, or 2 for an error."
+)]
+pub struct Arguments {
+    /// The configuration: small, x3100 or wide [default: the one of the scenario, else small]
+    #[arg(long, value_name = "NAME", value_parser = crate::arguments::config)]
+    pub config: Option<Config>,
+    /// A capture to play into wire0; the tables are made so that its frames reach the functions in turn
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub pcap: Option<PathBuf>,
+    /// A scenario (TOML): captures, the ports they enter, and the tables of the bridge
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// What simulates the hardware
+    #[arg(long, value_enum, default_value_t = Choice::Auto)]
+    pub simulator: Choice,
+    /// Where to write; made where it is missing, and an earlier result in it is replaced
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+    /// Write a waveform too: trace.fst (Verilator) or trace.vcd (native)
+    #[arg(long)]
+    pub trace: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let job = Job::load(arguments)?;
+    let out = OutputDirectory::create(&arguments.out)?;
+    let design = elaborate(|| rtl::veb::veb(&job.config))?.design;
+    let summary = match arguments.simulator.build(&design, arguments.trace)? {
+        Built::Verilator(sim) => play(*sim, "trace.fst", &job, arguments.trace, &out),
+        Built::Native(sim) => play(*sim, "trace.vcd", &job, arguments.trace, &out),
+    }?;
+    let table = summary.table(&job.config);
+    out.write("summary.json", &output::json(&summary.figures))?;
+    out.write("summary.txt", &table)?;
+    out.publish()?;
+    match arguments.json {
+        true => output::print_json(&summary.figures),
+        false => output::print(&table),
+    }
+    Ok(if summary.figures.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Cycles between two looks at what has left.
+const SLICE: u64 = 2048;
+
+fn play<S: Simulator>(
+    mut sim: S,
+    waveform: &str,
+    job: &Job,
+    trace: bool,
+    out: &OutputDirectory,
+) -> Result<Summary, Error> {
+    if trace {
+        let path = out.path(waveform);
+        sim.trace(&path).map_err(|source| Error::Write { path, source })?;
+    }
+    let config = &job.config;
+    let names = config.port_names();
+    let create = |name: &String| Writer::create(out.path(&format!("{name}.pcap")));
+    let mut captures = names.iter().map(create).collect::<Result<Vec<_>, _>>()?;
+
+    let start = Instant::now();
+    let mut bench = Bench::new(sim, config, &Tables::new(config.ports()), Losses::Counted, 1)?;
+    job.set_tables(&mut bench)?;
+    bench.keep_left = true;
+    for (port, frames) in &job.traffic {
+        frames.iter().for_each(|frame| bench.send(*port, frame.bytes.clone(), false));
+    }
+    let bar = progress::bar("frames", bench.waiting() as u64);
+    loop {
+        let done = bench.run_for(SLICE)?;
+        for frame in bench.take_left() {
+            captures[frame.port].write(time(config, frame.cycle), &frame.bytes)?;
+        }
+        bar.set_position(bar.length().unwrap_or(0) - bench.waiting() as u64);
+        if done {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let cycles = bench.cycles();
+    let report = bench.finish()?;
+    let seconds = start.elapsed().as_secs_f64();
+    captures.into_iter().try_for_each(Writer::finish)?;
+    Ok(Summary::new(report, cycles, seconds))
+}
+
+/// The simulated time of a cycle: 64 bit run at 156.25 MHz, wider data at 250 MHz.
+fn time(config: &Config, cycle: u64) -> Duration {
+    let picoseconds = if config.bytes == 8 { 6400 } else { 4000 };
+    let cycles_per_second = 1_000_000_000_000 / picoseconds;
+    let fraction = (cycle % cycles_per_second) * picoseconds / 1000;
+    Duration::new(cycle / cycles_per_second, fraction as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simulated_time() {
+        assert_eq!(time(&Config::small(), 5), Duration::from_nanos(32));
+        assert_eq!(time(&Config::small(), 156_250_000 * 7 + 10), Duration::new(7, 64));
+        assert_eq!(time(&Config::wide(), 250_000_001), Duration::new(1, 4));
+    }
+}

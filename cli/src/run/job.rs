@@ -1,0 +1,120 @@
+//! What is to be played: the captures, where they enter, and the tables of the bridge.
+
+use super::Arguments;
+use crate::{arguments, error::Error};
+use hdl::Simulator;
+use rtl::config::Config;
+use sim::{
+    pcap::{self, CapturedFrame, Reader},
+    scenario::Scenario,
+    veb::{Tables, bench::Bench},
+};
+use std::path::Path;
+
+const SHIPPED_CAPTURE: &[u8] = include_bytes!("../../../testbench/data/lan.pcap");
+const SHIPPED_SCENARIO: &str = include_str!("../../../testbench/data/lan.toml");
+const SHIPPED_NAME: &str = "lan.pcap (shipped with hematite)";
+
+/// Where a capture enters that no scenario speaks of.
+const WIRE: usize = 0;
+
+/// Everything a run reads, read and checked.
+pub struct Job {
+    pub config: Config,
+    tables: Tables,
+    /// The tables were made from the capture, so that an entry more or less is no error.
+    learned: bool,
+    /// Frames for each of some ports, in their order.
+    pub traffic: Vec<(usize, Vec<CapturedFrame>)>,
+}
+
+impl Job {
+    /// Reads the files that the user names, or takes the shipped ones.
+    ///
+    /// # Errors
+    /// Anything wrong with a scenario or a capture.
+    pub fn load(arguments: &Arguments) -> Result<Job, Error> {
+        let chosen = arguments.config.as_ref();
+        if let Some(path) = &arguments.pcap {
+            return Ok(Job::learn(chosen, pcap::read(path)?));
+        }
+        if let Some(path) = &arguments.scenario {
+            return Job::follow(chosen, path, &Scenario::load(path)?, |capture| Ok(pcap::read(capture)?));
+        }
+        Job::shipped(chosen)
+    }
+
+    /// The shipped capture, with the shipped scenario where that is for this configuration.
+    ///
+    /// # Errors
+    /// None, as long as the files are what they should be.
+    pub fn shipped(chosen: Option<&Config>) -> Result<Job, Error> {
+        let path = Path::new("lan.toml");
+        let scenario = Scenario::parse(path, SHIPPED_SCENARIO)?;
+        match chosen.filter(|config| scenario.config() != Some(config.name)) {
+            Some(_) => Ok(Job::learn(chosen, shipped_capture()?)),
+            None => Job::follow(chosen, path, &scenario, |_| shipped_capture()),
+        }
+    }
+
+    /// A capture into the first wire, with tables that its frames suggest.
+    fn learn(chosen: Option<&Config>, frames: Vec<CapturedFrame>) -> Job {
+        let config = chosen.cloned().unwrap_or_else(Config::small);
+        let bytes = frames.iter().map(|frame| frame.bytes.as_slice());
+        let tables = Tables::from_capture(&config.port_names(), WIRE, bytes);
+        Job { config, tables, learned: true, traffic: vec![(WIRE, frames)] }
+    }
+
+    /// What a scenario says.
+    fn follow(
+        chosen: Option<&Config>,
+        path: &Path,
+        scenario: &Scenario,
+        read: impl Fn(&Path) -> Result<Vec<CapturedFrame>, Error>,
+    ) -> Result<Job, Error> {
+        let wanted = match scenario.config() {
+            Some(name) => {
+                let known = arguments::config_names();
+                Some(Config::by_name(name).ok_or_else(|| scenario.unknown_config(&known))?)
+            }
+            None => None,
+        };
+        let config = match (chosen, wanted) {
+            (Some(chosen), Some(wanted)) if *chosen != wanted => {
+                let (wanted, chosen) = (wanted.name.into(), chosen.name.into());
+                return Err(Error::OtherConfig { path: path.to_owned(), wanted, chosen });
+            }
+            (Some(config), _) => config.clone(),
+            (None, Some(config)) => config,
+            (None, None) => Config::small(),
+        };
+        let names = config.port_names();
+        let tables = scenario.tables(&names)?;
+        let traffic = scenario.traffic(&names)?;
+        let traffic = traffic.iter().map(|traffic| Ok((traffic.port, read(&traffic.pcap)?)));
+        Ok(Job { tables, learned: false, traffic: traffic.collect::<Result<_, Error>>()?, config })
+    }
+
+    /// Writes the tables into the bridge.
+    ///
+    /// # Errors
+    /// An entry of a scenario that the bridge has no room for; of learned ones a note tells how many there are.
+    pub fn set_tables<S: Simulator>(&self, bench: &mut Bench<S>) -> Result<(), Error> {
+        if !self.learned {
+            return Ok(bench.set_tables(&self.tables)?);
+        }
+        let left_out = bench.set_tables_that_fit(&self.tables)?;
+        if let [(vid, address), ..] = left_out.as_slice() {
+            eprintln!(
+                "note: {} addresses found no room in the table, the first {address} in VLAN {vid}; their frames go \
+                 to the default port.",
+                left_out.len()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn shipped_capture() -> Result<Vec<CapturedFrame>, Error> {
+    Ok(Reader::new(SHIPPED_NAME, Box::new(SHIPPED_CAPTURE))?.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,92 @@
+//! What a run came to.
+
+use rtl::config::Config;
+use serde::Serialize;
+use sim::veb::{Mismatch, Report};
+
+/// The figures, in the shape that other programs rely on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    pub frames_in: u64,
+    /// Against the reference model.
+    pub mismatches: u64,
+    pub ports: Vec<Port>,
+    pub drops: Vec<Drops>,
+    /// Simulated, set-up of the tables included.
+    pub cycles: u64,
+    /// Frames in, per second of wall-clock time.
+    pub frames_per_second: f64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Port {
+    pub name: String,
+    pub frames_out: u64,
+    pub bytes_out: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Drops {
+    pub reason: String,
+    pub frames: u64,
+}
+
+/// The figures, and what was wrong.
+pub struct Summary {
+    pub figures: Figures,
+    seconds: f64,
+    mismatches: Vec<Mismatch>,
+}
+
+/// Mismatches that the table spells out.
+const SHOWN: usize = 10;
+
+impl Summary {
+    /// `seconds` is the wall-clock time that the simulation took.
+    pub fn new(report: Report, cycles: u64, seconds: f64) -> Summary {
+        let ports = report.ports.iter().map(|port| Port {
+            name: port.name.clone(),
+            frames_out: port.frames,
+            bytes_out: port.bytes,
+        });
+        let drops =
+            report.drops.iter().map(|(reason, frames)| Drops { reason: reason.to_string(), frames: *frames });
+        let figures = Figures {
+            frames_in: report.frames_in,
+            mismatches: report.mismatch_count(),
+            ports: ports.collect(),
+            drops: drops.collect(),
+            cycles,
+            frames_per_second: (report.frames_in as f64 / seconds).round(),
+        };
+        Summary { figures, seconds, mismatches: report.mismatches }
+    }
+
+    /// For people.
+    pub fn table(&self, config: &Config) -> String {
+        let Figures { frames_in, mismatches, cycles, .. } = self.figures;
+        let mut out = format!("configuration {}: {frames_in} frames in\n\n", config.name);
+        out += &format!("{:12} {:>12} {:>14}\n", "port", "frames out", "bytes out");
+        for port in &self.figures.ports {
+            out += &format!("{:12} {:>12} {:>14}\n", port.name, port.frames_out, port.bytes_out);
+        }
+        out += &format!("\n{:12} {:>12}\n", "dropped", "frames");
+        for drops in &self.figures.drops {
+            out += &format!("{:12} {:>12}\n", drops.reason, drops.frames);
+        }
+        out += &format!(
+            "\n{cycles} cycles in {:.2} s: {:.0} cycles/s, {:.0} frames/s\n",
+            self.seconds,
+            cycles as f64 / self.seconds,
+            self.figures.frames_per_second
+        );
+        out += &match mismatches {
+            0 => "every frame as the reference model says\n".to_owned(),
+            count => format!("{count} MISMATCHES against the reference model\n"),
+        };
+        for mismatch in self.mismatches.iter().take(SHOWN) {
+            out += &format!("  {mismatch}\n");
+        }
+        out
+    }
+}

@@ -1,0 +1,99 @@
+//! `hematite synth`: area and clock rate of the blocks on ECP5.
+
+mod peers;
+
+use crate::{arguments, error::Error, figures::Figures, output, progress};
+use clap::ValueEnum;
+use fpga::{Flow, Job, Step, SynthReport};
+use rtl::{catalogue::Block, config::Config, prim, veb};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What 10 Gb/s Ethernet needs at 64 bit, in MHz.
+const FMAX_GOAL: f64 = 156.25;
+
+/// Measure area and clock rate of the blocks on an ECP5-5G, with Yosys and nextpnr
+///
+/// Each block is built on its own with several seeds; Fmax is their median. The tools come from PyPI (`make setup`); what
+/// they said of the same Verilog before is read from a cache.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hematite synth --config small --block veb/parser\n  \
+    hematite synth --block prim/fifo --seeds 1\n  hematite synth --block veb/mac_table --boundary open --peers")]
+pub struct Arguments {
+    /// The configuration: small, x3100 or wide
+    #[arg(long, value_name = "NAME", default_value = "small", value_parser = arguments::config)]
+    config: Config,
+    /// Blocks whose name starts so, such as veb/parser, prim/fifo or prim; all blocks of the bridge without it
+    #[arg(long, value_name = "PATH", default_value = "veb/")]
+    block: String,
+    /// Runs of placement for each block
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    seeds: u32,
+    /// What stands at the ports of a block
+    #[arg(long, value_enum, default_value_t = Boundary::Registered)]
+    boundary: Boundary,
+    /// Show what comparable public modules came to in the same flow, with open ports
+    #[arg(long, conflicts_with = "json")]
+    peers: bool,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Boundary {
+    /// A register at each port: what a neighbour will see
+    Registered,
+    /// Nothing, so that only paths from register to register count: how public figures are measured
+    Open,
+}
+
+pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let blocks = chosen(&arguments.config, &arguments.block)?;
+    let flow = Flow::find(Path::new("."))?;
+    let bar = progress::bar("blocks", blocks.len() as u64 * u64::from(arguments.seeds + 1));
+    let mut figures = Figures::default();
+    for block in &blocks {
+        let verilog = (block.build)()?.verilog();
+        let mut job = Job::new(verilog.text(), &verilog.top);
+        job.seeds = (1..=arguments.seeds).collect();
+        job.boundary = match arguments.boundary {
+            Boundary::Registered => fpga::Boundary::Registered,
+            Boundary::Open => fpga::Boundary::Open,
+        };
+        bar.set_message(block.name.clone());
+        let report = flow.run(&job, &|_: Step| bar.inc(1))?;
+        add(&mut figures, &block.name, &report);
+    }
+    bar.finish_and_clear();
+    figures.print(arguments.json);
+    if arguments.peers {
+        output::print(&peers::table(&blocks));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The blocks whose names start with `path`.
+fn chosen(config: &Config, path: &str) -> Result<Vec<Block>, Error> {
+    let prims =
+        prim::catalogue().into_iter().map(|block| Block { name: format!("prim/{}", block.name), ..block });
+    let all: Vec<Block> = veb::catalogue(config).into_iter().chain(prims).collect();
+    let known = all.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ");
+    let blocks: Vec<Block> = all.into_iter().filter(|block| block.name.starts_with(path)).collect();
+    match blocks.is_empty() {
+        true => Err(Error::UnknownBlock { block: path.to_owned(), known }),
+        false => Ok(blocks),
+    }
+}
+
+fn add(figures: &mut Figures, block: &str, report: &SynthReport) {
+    let name = |what: &str| format!("{block}: {what}");
+    figures.lower(name("LUTs"), report.area.lut as f64, "LUT4", None);
+    figures.lower(name("flip-flops"), report.area.ff as f64, "FF", None);
+    figures.lower(name("LUT RAM"), report.area.lutram as f64, "blocks", None);
+    figures.lower(name("block RAM"), report.area.bram as f64, "DP16KD", None);
+    // A block without a path from register to register has no rate of its own.
+    if let Some(fmax) = report.fmax_median {
+        figures.higher(name("Fmax"), fmax, "MHz", Some(FMAX_GOAL));
+    }
+}
