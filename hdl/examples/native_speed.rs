@@ -162,9 +162,9 @@ fn switch(n: usize) -> SwitchIo {
         let (mut crcs, mut vids, mut counts) = (vec![], vec![], vec![]);
         for (i, input) in io.inputs.iter().enumerate() {
             let parser = parser();
-            parser.input.set(input.clone());
+            parser.input.set(*input);
             let crc = crc();
-            crc.input.set(input.clone());
+            crc.input.set(*input);
             let queue = mem(Beat::ty(), DEPTH, Collision::ReadOld);
             let write = reg(bits(clog2(DEPTH)));
             let read = reg(bits(clog2(DEPTH)));

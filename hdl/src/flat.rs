@@ -21,7 +21,6 @@ pub(crate) struct Scope<'a> {
     /// Instance names from the top down, joined by dots; empty for the top.
     pub path: String,
     pub module: &'a Module,
-    pub parent: Option<usize>,
     /// Position in [`Flat::signals`] of each signal of the module.
     pub signals: Vec<usize>,
     /// The top's domain for each of the module's.
@@ -73,7 +72,7 @@ impl<'a> Flat<'a> {
     pub fn new(design: &'a Design) -> Flat<'a> {
         let mut flat = Flat { scopes: vec![], signals: vec![], memories: vec![], vertices: 0 };
         let top = design.top();
-        flat.add(design, top, String::new(), None, &[], (0..top.domains.len()).collect());
+        flat.add(design, top, String::new(), &[], (0..top.domains.len()).collect());
         flat.vertices = flat.signals.len();
         for scope in &mut flat.scopes {
             scope.first_expr = flat.vertices;
@@ -88,7 +87,6 @@ impl<'a> Flat<'a> {
         design: &'a Design,
         module: &'a Module,
         path: String,
-        parent: Option<usize>,
         ports: &[usize],
         domains: Vec<usize>,
     ) -> usize {
@@ -112,7 +110,6 @@ impl<'a> Flat<'a> {
         self.scopes.push(Scope {
             path,
             module,
-            parent,
             signals,
             domains,
             drives,
@@ -126,7 +123,7 @@ impl<'a> Flat<'a> {
             let ports: Vec<usize> = instance.connections.iter().map(|id| scope.signals[id.index()]).collect();
             let domains = instance.domains.iter().map(|id| scope.domains[id.index()]).collect();
             let path = scope.name(&instance.name);
-            let child_index = self.add(design, child, path, Some(index), &ports, domains);
+            let child_index = self.add(design, child, path, &ports, domains);
             for (port, connection) in instance.connections.iter().enumerate() {
                 if child.signals[port].kind == SignalKind::Output {
                     self.scopes[index].signals[connection.index()] = self.scopes[child_index].signals[port];

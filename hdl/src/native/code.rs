@@ -94,13 +94,6 @@ pub(super) enum Operation {
     Copy(Slot),
 }
 
-impl Operation {
-    /// Number of the variant: instructions of one kind that follow each other run faster.
-    pub fn order(&self) -> std::mem::Discriminant<Operation> {
-        std::mem::discriminant(self)
-    }
-}
-
 /// Executes `code` in order. `N` is a power of two, so that a masked position needs no check.
 #[inline]
 pub(super) fn run<const N: usize>(

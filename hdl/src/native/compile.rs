@@ -183,6 +183,9 @@ impl Program {
             Kind::Mux(c, a, b) => Operation::Mux(slot(c), slot(a), slot(b)),
             Kind::Extract(a, low) => Operation::Extract { low, cut, a: slot(a) },
             Kind::Join { high, low, at } => Operation::Join { at, high: slot(high), low: slot(low) },
+            Kind::Place { word, from, low, at } => {
+                Operation::Place { from, cut: cut + at, at, a: slot(word), low: slot(low) }
+            }
             Kind::SignExtend(a, from) => Operation::SignExtend { unused: 64 - from, cut, a: slot(a) },
             Kind::Parity(a) => Operation::Parity(slot(a)),
             Kind::Table(index, ref options) => {

@@ -46,6 +46,13 @@ pub(super) enum Kind {
         low: Node,
         at: u8,
     },
+    /// As [`Kind::Join`], where `high` is a piece of `word` from bit `from` up that fills the node's width.
+    Place {
+        word: Node,
+        from: u8,
+        low: Node,
+        at: u8,
+    },
     /// From a two's complement number of this many bits.
     SignExtend(Node, u8),
     Parity(Node),
@@ -84,6 +91,7 @@ impl Kind {
             | Kind::Bit(a, b) => vec![*a, *b],
             Kind::Funnel { high, low, distance } => vec![*high, *low, *distance],
             Kind::Join { high, low, .. } => vec![*high, *low],
+            Kind::Place { word, low, .. } => vec![*word, *low],
             Kind::Mux(c, a, b) => vec![*c, *a, *b],
             Kind::Table(index, options) => [*index].iter().chain(options).copied().collect(),
         }
@@ -360,6 +368,8 @@ impl Graph {
             Kind::Extract(inner, below) => self.extract(inner, below + low, width),
             Kind::Join { high, at, .. } if low >= at => self.extract(high, low - at, width),
             Kind::Join { low: inner, at, .. } if low + width <= at => self.extract(inner, low, width),
+            Kind::Place { word, from, at, .. } if low >= at => self.extract(word, from + low - at, width),
+            Kind::Place { low: inner, at, .. } if low + width <= at => self.extract(inner, low, width),
             _ => self.node(Kind::Extract(a, low), width),
         }
     }
@@ -375,19 +385,17 @@ impl Graph {
             _ if at == 0 => return high,
             _ => {}
         }
-        // Neighbouring pieces of one word grow together again.
-        if let Kind::Extract(word, from) = *self.kind(high) {
-            let width = at + self.width(high);
-            if let Kind::Extract(other, below) = *self.kind(low)
-                && other == word
-                && below + at == from
-                && self.width(low) == at
-            {
-                return self.extract(word, below, width);
-            }
-        }
         let width = at + self.width(high);
-        self.node(Kind::Join { high, low, at }, width)
+        let Kind::Extract(word, from) = *self.kind(high) else {
+            return self.node(Kind::Join { high, low, at }, width);
+        };
+        // Neighbouring pieces of one word grow together again.
+        match *self.kind(low) {
+            Kind::Extract(other, below) if other == word && below + at == from && self.width(low) == at => {
+                self.extract(word, below, width)
+            }
+            _ => self.node(Kind::Place { word, from, low, at }, width),
+        }
     }
 
     /// `a`, a two's complement number of `from` bits, in `width` bits.

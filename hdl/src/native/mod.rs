@@ -90,7 +90,6 @@ struct Words {
 }
 
 struct SignalInfo {
-    name: String,
     words: Words,
     /// Of a register that reset leaves alone.
     undefined: bool,
@@ -129,7 +128,6 @@ impl Native {
             .map(|index| {
                 let signal = flat.signals[index].signal;
                 SignalInfo {
-                    name: flat.signal_name(index),
                     words: words(&net.signals[index], signal.width),
                     undefined: matches!(
                         signal.kind,

@@ -141,7 +141,7 @@ fn registers_of_two_domains_sample_before_any_changes() {
         there.set(cross(here));
         io.out.set(here);
     });
-    let mut values =
+    let values =
         |sim: &mut Native| ["here", "there"].map(|name| sim.peek_internal(name).unwrap().to_u128().unwrap());
     sim.step_domains(&[0, 1]).unwrap();
     assert_eq!(values(&mut sim), [2, 1]);
