@@ -2,7 +2,7 @@
 
 use super::{
     comment::{annotate, comment, short},
-    expr::{Printer, assignment},
+    expr::{Printer, assignment, is_braced},
     layout::{Doc, nest, text},
     live::Need,
     memory,
@@ -436,7 +436,8 @@ fn connections(pins: Vec<(String, Doc)>) -> Vec<String> {
     let mut lines = vec![];
     for (i, (name, value)) in pins.into_iter().enumerate() {
         let end = if i + 1 == count { ")" } else { ")," };
-        let doc = Doc::List(vec![text(format!(".{name:column$}(")), nest(vec![value]), text(end)]);
+        let value = if is_braced(&value) { value } else { nest(vec![value]) };
+        let doc = Doc::List(vec![text(format!(".{name:column$}(")), value, text(end)]);
         lines.extend(doc.lines(8));
     }
     lines

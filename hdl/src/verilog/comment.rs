@@ -16,7 +16,8 @@ pub(super) fn comment(doc: &str, indent: usize) -> Vec<String> {
     let mut paragraph = String::new();
     let mut drawing = false;
     for line in doc.trim_end().lines() {
-        let line = line.trim_end().trim_end_matches('\\');
+        let line = plain(line.trim_end().trim_end_matches('\\'));
+        let line = line.as_str();
         let fence = line.trim_start().starts_with("```");
         if !drawing && !fence && is_prose(line) {
             for word in line.split_whitespace() {
@@ -52,10 +53,26 @@ pub(super) fn comment(doc: &str, indent: usize) -> Vec<String> {
     lines.into_iter().map(finish).collect()
 }
 
+/// A line without the brackets of rustdoc's links.
+fn plain(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("[`") {
+        let Some(end) = rest[start..].find("`]") else { break };
+        out.push_str(&rest[..start]);
+        out.push_str(&rest[start + 1..start + end + 1]);
+        rest = &rest[start + end + 2..];
+        if let (true, Some(close)) = (rest.starts_with('('), rest.find(')')) {
+            rest = &rest[close + 1..];
+        }
+    }
+    out + rest
+}
+
 /// Whether a line belongs to a paragraph that may be filled anew.
 fn is_prose(line: &str) -> bool {
     let item = |line: &str| line.split_once(". ").is_some_and(|(n, _)| n.chars().all(|c| c.is_ascii_digit()));
-    !line.is_empty() && !line.starts_with([' ', '\t', '-', '*', '|', '#', '+', '>', '`']) && !item(line)
+    !line.is_empty() && !line.starts_with([' ', '\t', '-', '*', '|', '#', '+', '>']) && !item(line)
 }
 
 /// `fifo.rs:24`
@@ -87,9 +104,9 @@ mod tests {
 
     #[test]
     fn fills_prose_and_keeps_the_rest() {
-        let doc = "One two\nthree.\n\n- a\n- b\n\n```text\n a ─► b\n```\nVerilator wants\\\n";
+        let doc = "One [`two`](a::b)\nthree.\n\n- a\n- b\n\n```text\n a ─► b\n```\nVerilator wants\\\n";
         let lines =
-            ["// One two three.", "//", "// - a", "// - b", "//", "//  a ─► b", "// - Verilator wants"];
+            ["// One `two` three.", "//", "// - a", "// - b", "//", "//  a ─► b", "// - Verilator wants"];
         assert_eq!(comment(doc, 0), lines);
         assert!(comment(&"word ".repeat(60), 4).iter().all(|line| line.len() <= COLUMNS));
         assert!(comment("", 4).is_empty());

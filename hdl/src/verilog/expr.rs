@@ -328,12 +328,16 @@ impl<'a> Printer<'a> {
     }
 }
 
+/// Whether this is a list in braces, which breaks lines inside of them.
+pub(super) fn is_braced(doc: &Doc) -> bool {
+    let Doc::Group(inner) = doc else { return false };
+    matches!(&**inner, Doc::List(docs) if matches!(&docs[0], Doc::Text(brace) if brace == "{"))
+}
+
 /// `target = value;` on one line, or the value indented below.
 pub(super) fn assignment(target: &str, operator: &str, value: Doc) -> Doc {
     let start = text(format!("{target} {operator}"));
-    let braced = matches!(&value, Doc::Group(inner)
-        if matches!(&**inner, Doc::List(docs) if matches!(&docs[0], Doc::Text(brace) if brace == "{")));
-    if braced {
+    if is_braced(&value) {
         return Doc::List(vec![start, text(" "), value, text(";")]);
     }
     group(vec![start, nest(vec![Doc::Line, Doc::Group(Box::new(value))]), text(";")])
@@ -368,6 +372,19 @@ pub(super) fn literal(value: &Value) -> String {
         _ if value.is_ones() && width > 32 => format!("{{{width}{{1'b1}}}}"),
         _ => format!("{width}'h{}", grouped(&value.to_string())),
     }
+}
+
+/// The labels of a `case`: hexadecimal with equally many digits if any of them would be.
+pub(super) fn labels(values: &[&Value]) -> Vec<String> {
+    let plain: Vec<String> = values.iter().map(|value| literal(value)).collect();
+    if !plain.iter().any(|label| label.contains("'h")) {
+        return plain;
+    }
+    let digits = values.iter().map(|value| value.to_string().len()).max().unwrap_or(1);
+    let hexadecimal = |value: &&Value| {
+        format!("{}'h{}", value.width(), grouped(&format!("{:0>digits$}", value.to_string())))
+    };
+    values.iter().map(hexadecimal).collect()
 }
 
 fn grouped(digits: &str) -> String {

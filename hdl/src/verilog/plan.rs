@@ -394,6 +394,12 @@ fn merge(body: Vec<Stmt>) -> Vec<Stmt> {
         {
             then.extend(more.clone());
             otherwise.extend(less.clone());
+        } else if let (Some(Stmt::Case(case)), Stmt::Case(next)) = (out.last_mut(), &stmt)
+            && same_choice(case, next)
+        {
+            let bodies = case.arms.iter_mut().map(|arm| &mut arm.body).chain(&mut case.default);
+            let more = next.arms.iter().map(|arm| &arm.body).chain(&next.default);
+            bodies.zip(more).for_each(|(body, more)| body.extend(more.clone()));
         } else {
             out.push(stmt);
         }
@@ -414,6 +420,15 @@ fn merge(body: Vec<Stmt>) -> Vec<Stmt> {
         }
     }
     out
+}
+
+/// Whether two `case` statements tell the same values of the same selector apart.
+fn same_choice(a: &Case, b: &Case) -> bool {
+    let values = |case: &Case| case.arms.iter().map(|arm| arm.value.clone()).collect::<Vec<_>>();
+    a.selector == b.selector
+        && a.enumeration == b.enumeration
+        && a.default.is_some() == b.default.is_some()
+        && values(a) == values(b)
 }
 
 /// The value that `if` statements give to one signal.

@@ -2,10 +2,10 @@
 
 use super::{
     comment::comment,
-    expr::{Printer, assignment, literal, range},
+    expr::{Printer, assignment, labels, literal, range},
     layout::{COLUMNS, Doc, group, nest, text},
 };
-use crate::ir::*;
+use crate::{ir::*, value::Value};
 
 const STEP: usize = 4;
 
@@ -131,21 +131,26 @@ impl Block<'_, '_> {
             }
             (default, _) => (case.arms.as_slice(), default.as_deref().unwrap_or(&[]), None),
         };
+        let values: Vec<&Value> = arms.iter().map(|arm| &arm.value).collect();
+        let labels = match case.enumeration {
+            Some(_) => values.iter().map(|value| self.printer.constant(case.enumeration, value)).collect(),
+            None => labels(&values),
+        };
+        let bodies: Vec<_> = arms.iter().map(|arm| self.arm_body(&arm.body)).collect();
+        let default = self.arm_body(last);
         // Arms of equal text share a label.
         let mut printed: Vec<(Vec<String>, Vec<String>)> = vec![];
-        for arm in arms {
-            // Where nothing happens by default, arms in which nothing happens are not needed.
-            if arm.body.is_empty() && last.is_empty() {
+        for (label, lines) in labels.into_iter().zip(bodies) {
+            // Arms that do the same as the default are not needed; but a list of states is better complete.
+            if lines == default && (lines.is_empty() || case.enumeration.is_none() && note.is_none()) {
                 continue;
             }
-            let lines = self.arm_body(&arm.body);
-            let label = self.printer.constant(case.enumeration, &arm.value);
+
             match printed.last_mut() {
                 Some((labels, body)) if *body == lines => labels.push(label),
                 _ => printed.push((vec![label], lines)),
             }
         }
-        let default = self.arm_body(last);
         let note = note.map(|value| self.printer.label(case.enumeration, value));
         self.indent += STEP;
         for (labels, body) in printed {

@@ -12,7 +12,13 @@ pub fn all() -> Vec<(&'static str, Design)> {
         ("memories", build(memories)),
         ("statements", build(statements)),
         ("two_clocks", build(two_clocks)),
+        ("chain", build(chain)),
     ]
+}
+
+/// One sample.
+pub fn design(name: &str) -> Design {
+    all().into_iter().find(|(it, _)| *it == name).expect("a sample of that name").1
 }
 
 fn build<Io>(generator: impl FnOnce() -> Io) -> Design {
@@ -350,7 +356,7 @@ pub struct BufferIo {
     pub o: Bool,
 }
 
-/// Two small FIFOs and a inverse one in a row, and a buffer of the device.
+/// Two small FIFOs and a large one in a row, and a buffer of the device.
 #[hdl]
 fn hierarchy() -> HierarchyIo {
     let stream = Stream::ty(U::<8>::ty());
@@ -538,5 +544,75 @@ fn two_clocks() -> TwoClocksIo {
         meta.set(cross(request));
         stable.set(meta);
         io.seen.set(stable);
+    })
+}
+
+#[derive(Bundle, Clone, Copy)]
+pub struct StageIo {
+    #[input]
+    pub mode: U<2>,
+    #[input]
+    #[ty(Stream::ty(U::<8>::ty()))]
+    pub input: Stream<U<8>>,
+    #[output]
+    #[ty(Stream::ty(U::<8>::ty()))]
+    pub output: Stream<U<8>>,
+}
+
+/// Lets beats pass, swallows them, or holds them.
+///
+/// `output_valid` and `input_ready` have conditions in common. A process that drove both would look like a loop to a
+/// simulator where the consumer is ready only when there is a beat.
+#[hdl]
+fn stage() -> StageIo {
+    module("stage", StageIo::ty(), |io| {
+        io.output.payload.set(io.input.payload);
+        switch(io.mode)
+            .case(0, || {
+                io.output.valid.set(io.input.valid);
+                io.input.ready.set(io.output.ready);
+            })
+            .case(1, || {
+                io.output.valid.set(false);
+                io.input.ready.set(true);
+            })
+            .default(|| {
+                io.output.valid.set(false);
+                io.input.ready.set(false);
+            });
+    })
+}
+
+#[derive(Bundle, Clone, Copy)]
+pub struct ChainIo {
+    #[input]
+    pub mode: U<2>,
+    #[input]
+    pub go: Bool,
+    #[input]
+    #[ty(Stream::ty(U::<8>::ty()))]
+    pub input: Stream<U<8>>,
+    #[output]
+    pub taken: Bool,
+    #[output]
+    pub last: U<8>,
+}
+
+/// Stages in front of a consumer that is ready when there is a beat.
+#[hdl]
+fn chain() -> ChainIo {
+    module("chain", ChainIo::ty(), |io| {
+        let first = stage();
+        let second = stage();
+        first.mode.set(io.mode);
+        second.mode.set(io.mode);
+        first.input.connect(&io.input);
+        second.input.connect(&first.output);
+        second.output.ready.set(second.output.valid & io.go);
+        /// The beat that was taken last.
+        let last = reg(U::<8>::ty());
+        when(second.output.fire(), || last.set(second.output.payload));
+        io.taken.set(second.output.fire());
+        io.last.set(last);
     })
 }
