@@ -145,6 +145,14 @@ impl<T: Data> Agent for Sink<T> {
 /// How likely source and sink are to move in a cycle: all mixes that matter.
 pub const PACES: [(f64, f64); 5] = [(1.0, 1.0), (0.5, 0.5), (1.0, 0.2), (0.2, 1.0), (0.8, 0.7)];
 
+/// What the elaboration of a design that must be refused reports.
+pub fn refusal<Io: Data>(generator: impl FnOnce() -> Io) -> String {
+    match elaborate(generator) {
+        Ok(_) => panic!("the design is accepted"),
+        Err(errors) => errors.to_string(),
+    }
+}
+
 /// `count` random words.
 pub fn random_words(rng: &mut Rng, width: usize, count: usize) -> Vec<Word> {
     (0..count).map(|_| random_word(rng, width)).collect()

@@ -6,25 +6,25 @@
 //!
 //! # Schematic
 //! ```text
-//!  lookup key --+--> = entry 0 --[D Q]--+
-//!               +--> = entry 1 --[D Q]--+--> lowest match, encode --[D Q]--> result { hit, index }
-//!               +--> = ...     --[D Q]--+
+//!  lookup key --+--> = entry 0, in pieces --[D Q]--> all --[D Q]--+
+//!               +--> = entry 1            --[D Q]--> all --[D Q]--+--> lowest, encode --[D Q]--> result
+//!               +--> = ...                --[D Q]--> all --[D Q]--+
 //!  write ------> entries (key, present)
 //! ```
 //!
 //! # Internals
-//! Every entry is a register with a comparator. Insert and delete go by index; who owns the indices (a free list, a
+//! Every entry is a register with a comparator, which takes two cycles: 8 bits at a time, then all together. Insert and delete go by index; who owns the indices (a free list, a
 //! counter) is up to the user. If several entries hold a key, the lowest index wins.
 //!
 //! # Timing
-//! A lookup and a write every cycle; the result comes 2 cycles after its lookup. A lookup sees the writes of earlier
+//! A lookup and a write every cycle; the result comes 3 cycles after its lookup. A lookup sees the writes of earlier
 //! cycles.
 //! ```text
-//!               _   _   _   _   _
-//!  clk        _/ \_/ \_/ \_/ \_/ \_
-//!  write      /A>3\________________
-//!  lookup     ____/A  X B  \_______
-//!  result     ____________/3  Xmiss\
+//!               _   _   _   _   _   _
+//!  clk        _/ \_/ \_/ \_/ \_/ \_/ \_
+//!  write      /A>3\____________________
+//!  lookup     ____/A  X B  \___________
+//!  result     ________________/3  Xmiss\
 //! ```
 //!
 //! # Example
@@ -71,7 +71,7 @@ pub struct CamIo<T> {
     #[input]
     #[ty(Valid::ty(key))]
     pub lookup: Valid<T>,
-    /// One for each lookup, 2 cycles later.
+    /// One for each lookup, 3 cycles later.
     #[output]
     #[ty(Valid::ty(CamResult::ty(entries)))]
     pub result: Valid<CamResult>,
@@ -91,17 +91,30 @@ pub fn cam<T: Data>(key: T, entries: usize) -> CamIo<T> {
         });
 
         let wanted = io.lookup.payload.pack();
-        let equal = keys.iter().zip(&present).map(|(key, present)| *present & key.pack().eq(wanted));
-        let equal: Vec<Bool> = equal.collect();
-        let equals = delay_without_reset(cat(equal.into_iter().rev()));
+        /// One bit for each piece of the key that is equal.
+        let same = reg_without_reset(vec![bits(pieces(wanted).len()); entries]);
+        for ((same, key), present) in same.iter().zip(&keys).zip(&present) {
+            let equal =
+                pieces(key.pack()).into_iter().zip(pieces(wanted)).map(|(key, wanted)| key.eq(wanted));
+            let mut equal: Vec<Bool> = equal.collect();
+            equal[0] = equal[0] & *present;
+            same.set(vector(equal));
+        }
+        let equals = delay_without_reset(vector(same.iter().map(|same| same.all())));
         let looked_up = delay(io.lookup.valid);
-        let found = delay(looked_up);
+        let compared = delay(looked_up);
+        let found = delay(compared);
         let hit = delay_without_reset(equals.any());
         let lowest = first_one(equals);
         let index = delay_without_reset(encode(lowest));
         io.result.valid.set(found);
         io.result.payload.set(CamResult { hit, index });
     })
+}
+
+/// What is compared in one cycle: 8 bits at most, for two levels of LUTs.
+fn pieces(key: Bits) -> Vec<Bits> {
+    (0..key.width()).step_by(8).map(|low| key.slice(low, 8.min(key.width() - low))).collect()
 }
 
 #[cfg(test)]
@@ -115,12 +128,12 @@ mod tests {
             // Few keys, so that hits and double entries are common.
             let (mut bench, io) = Bench::new(|| cam(bits(60), entries), 1);
             let mut model: Vec<Option<u128>> = vec![None; entries];
-            let mut expected = [None; 2];
+            let mut expected = [None; 3];
             for cycle in 0..3000 {
                 if cycle == 1500 {
                     bench.sim.reset();
                     model.fill(None);
-                    expected = [None; 2];
+                    expected = [None; 3];
                 }
                 let key = |bench: &mut Bench| 1u128 << 59 | bench.rng.u128(..entries as u128);
                 let (written, wanted) = (key(&mut bench), key(&mut bench));
@@ -133,7 +146,7 @@ mod tests {
                 bench.sim.poke(io.lookup.valid, looks_up);
                 bench.sim.poke(io.lookup.payload, wanted);
 
-                let [_, result] = expected;
+                let [.., result] = expected;
                 assert_eq!(bench.sim.peek(io.result.valid), result.is_some());
                 if let Some(found) = result {
                     assert_eq!(bench.sim.peek(io.result.payload.hit), found != entries);
@@ -141,7 +154,7 @@ mod tests {
                 }
                 bench.sim.step();
                 let found = model.iter().position(|entry| *entry == Some(wanted)).unwrap_or(entries);
-                expected = [looks_up.then_some(found), expected[0]];
+                expected = [looks_up.then_some(found), expected[0], expected[1]];
                 if writes && index < entries {
                     model[index] = present.then_some(written);
                 }
@@ -152,7 +165,7 @@ mod tests {
     #[test]
     fn refuses_other_sizes() {
         for entries in [1, 65] {
-            let errors = elaborate(|| cam(bits(8), entries)).expect_err("must be refused").to_string();
+            let errors = refusal(|| cam(bits(8), entries));
             assert!(errors.contains("a CAM has 2 to 64 entries"), "{errors}");
         }
     }

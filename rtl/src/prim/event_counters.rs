@@ -13,8 +13,9 @@
 //! ```
 //!
 //! # Internals
-//! A pointer visits one counter each cycle and adds what is pending for it. From one visit to
-//! the next no more than `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear` takes the totals as 0.
+//! A pointer visits one counter each cycle, reads it, and in the next cycle adds what was pending for it. From one visit
+//! to the next no more than `n` events of one kind can gather, so nothing is lost. The first round after reset or `clear`
+//! takes the totals as 0.
 //!
 //! # Timing
 //! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n + 1` cycles.
@@ -60,7 +61,9 @@ pub struct EventCountersIo {
 #[hdl]
 pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
     require((2..=128).contains(&events), || format!("2 to 128 events are counted, not {events}"));
-    require((8..=64).contains(&width), || format!("an event counter has 8 to 64 bits, not {width}"));
+    require((8..=64).contains(&width) && width > clog2(events + 1), || {
+        format!("an event counter has 8 to 64 bits, and enough for {events} events at once, not {width}")
+    });
     module(format!("event_counters_{events}x{width}"), EventCountersIo::ty(events, width), |io| {
         let totals = mem(bits(width), events.next_power_of_two(), Collision::Undefined);
         /// The counter that is brought up to date in this cycle.
@@ -86,10 +89,10 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
         let happens = (io.events & visited).any();
         let more = delay_without_reset(waiting.wide_add(happens.bits().zext(waiting.width())));
 
-        // A cycle later: the wide addition has a cycle of its own.
+        let total = delay_without_reset(first_round.mux(lit(0, width), totals.peek(visit)));
+
+        // The wide addition has a cycle of its own.
         let added_to = delay_without_reset(visit);
-        let is_void = delay(first_round);
-        let total = is_void.mux(lit(0, width), totals.peek(added_to));
         let sum = total.wide_add(more.zext(width));
         totals.write(added_to, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
         let read = delay_without_reset(totals.peek(io.read_index));
@@ -152,9 +155,12 @@ mod tests {
 
     #[test]
     fn refuses_sizes_out_of_range() {
-        let errors = elaborate(|| event_counters(65, 32)).expect_err("must be refused").to_string();
-        assert!(errors.contains("2 to 64 events are counted, not 65"), "{errors}");
-        let errors = elaborate(|| event_counters(4, 7)).expect_err("must be refused").to_string();
-        assert!(errors.contains("8 to 64 bits, not 7"), "{errors}");
+        let refused = |events, width, message: &str| {
+            let errors = refusal(|| event_counters(events, width));
+            assert!(errors.contains(message), "{errors}");
+        };
+        refused(129, 32, "2 to 128 events are counted, not 129");
+        refused(4, 7, "8 to 64 bits, and enough for 4 events at once, not 7");
+        refused(128, 8, "8 to 64 bits, and enough for 128 events at once, not 8");
     }
 }

@@ -35,7 +35,9 @@ pub use skid_buffer::skid_buffer;
 pub use stream_arbiter::{ArbiterIo, Policy, frame_arbiter, stream_arbiter};
 pub use stream_demux::{DemuxIo, stream_demux};
 pub use synchronizer::{ResetSynchronizerIo, SynchronizerIo, reset_synchronizer, synchronizer};
-pub use vectors::{below, decode, encode, first_one, is_onehot, leading_one, popcount, xor_fold};
+pub use vectors::{
+    below, decode, encode, first_one, is_onehot, leading_one, onehot_select, popcount, xor_fold,
+};
 pub use width_converter::{WidthConverterIo, width_converter};
 
 use hdl::*;

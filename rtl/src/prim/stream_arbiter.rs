@@ -45,7 +45,7 @@ use super::{
     Routed,
     arbiter::{next_turn, require_range},
     register_slice::output_register,
-    vectors::{encode, first_one, is_onehot},
+    vectors::{encode, first_one, is_onehot, onehot_select},
 };
 use hdl::*;
 
@@ -115,7 +115,7 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     io.inputs.iter().for_each(Stream::assume_stable);
     io.output.assert_stable();
     let ports = io.inputs.len();
-    let valids = cat(io.inputs.iter().rev().map(|input| input.valid));
+    let valids = vector(io.inputs.iter().map(|input| input.valid));
     /// A beat moves into the output register.
     let moves = wire(flag());
     /// The owner's beat is the last of its frame.
@@ -129,14 +129,15 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     };
     let valid = (valids & owner.onehot).any();
     let payloads: Vec<T> = io.inputs.iter().map(|input| input.payload.clone()).collect();
-    let beat = select(&payloads, owner.port);
     match last {
         Some(last) => {
-            ends.set(last(&beat));
+            let lasts = vector(payloads.iter().map(last));
+            ends.set((lasts & owner.onehot).any());
             when(moves, || within.set(!ends));
         }
         None => ends.set(true),
     }
+    let beat = onehot_select(&payloads, owner.onehot);
     let output = output_register(&io.output, valid, Routed { port: owner.port, beat });
     moves.set(valid & output.advance);
     for (i, input) in io.inputs.iter().enumerate() {

@@ -59,7 +59,7 @@ pub fn stream_demux<T: Data>(payload: T, ports: usize) -> DemuxIo<T> {
         /// Which output the held beat waits for.
         let pending = reg(bits(ports));
         let held = reg_without_reset(payload.clone());
-        let readies = cat(io.outputs.iter().rev().map(|output| output.ready));
+        let readies = vector(io.outputs.iter().map(|output| output.ready));
         let advance = !(pending & !readies).any();
         let Routed { port, beat } = io.input.payload.clone();
         when(advance, || {
