@@ -53,7 +53,13 @@ fn frame(random: &mut Random, config: &Config, longest: usize) -> Vec<u8> {
     builder.payload(payload).build_with_length(length)
 }
 
-fn random_traffic(config: &Config, seed: u64, frames: usize, losses: Losses, behaviour: &[Behaviour]) -> Report {
+fn random_traffic(
+    config: &Config,
+    seed: u64,
+    frames: usize,
+    losses: Losses,
+    behaviour: &[Behaviour],
+) -> Report {
     let mut bench = Bench::new(native(config), config, &tables(config), losses, seed).unwrap();
     let mut random = Random::new(seed);
     for (port, behaviour) in behaviour.iter().enumerate() {
