@@ -1,58 +1,22 @@
 //! The bridge's hardware against its reference model.
 
 use hdl::{Native, elaborate};
-use rtl::config::Config;
+use rtl::{
+    config::Config,
+    veb::registers::{address, command},
+};
 use sim::{
-    ethernet::{FrameBuilder, MacAddress, VlanTag},
+    ethernet::FrameBuilder,
     random::Random,
     veb::{
-        Losses, PortSet, Report, Tables,
+        Losses, PortSet, Report,
         bench::{Behaviour, Bench},
     },
+    verilator::{Source, Verilated, VerilatorOptions},
 };
+use testbench::traffic::{self, Run, station, tables};
 
-fn native(config: &Config) -> Native {
-    let design = elaborate(|| rtl::veb::veb(config)).unwrap().design;
-    Native::new(&design).unwrap()
-}
-
-fn station(number: usize) -> MacAddress {
-    MacAddress::new([0x52, 0x54, 0, 0, 0, number as u8])
-}
-
-/// VLAN 1 with all ports, VLAN 2 with the even ones; station `n` at port `n` in both.
-fn tables(config: &Config) -> Tables {
-    let ports = config.ports();
-    let mut tables = Tables::new(ports);
-    tables.set_members(1, PortSet::first(ports));
-    tables.set_members(2, (0..ports).step_by(2).collect());
-    for port in 0..ports {
-        tables.insert_entry(1, station(port), PortSet::single(port));
-        tables.insert_entry(2, station(port), PortSet::single(port));
-    }
-    tables.set_default_ports(PortSet::single(0));
-    tables
-}
-
-/// A frame between random stations, tagged or not, sometimes to a group or to nobody.
-fn frame(random: &mut Random, config: &Config, longest: usize) -> Vec<u8> {
-    let ports = config.ports();
-    let destination = match random.below(8) {
-        0 => MacAddress::new([0xff; 6]),
-        1 => MacAddress::new([1, 0, 0x5e, 0, 0, random.below(4) as u8]),
-        2 => station(200),
-        _ => station(random.below(ports)),
-    };
-    let mut builder = FrameBuilder::new(destination, station(random.below(ports)));
-    if random.chance(50) {
-        builder = builder.tag(VlanTag { vid: *random.pick(&[0, 1, 2, 3, 4095]), ..Default::default() });
-    }
-    let any = 18 + random.below(longest - 18);
-    let length = *random.pick(&[18, 59, 60, 61, 64, 65, 127, 128, 129, any]);
-    let payload: Vec<u8> = (0..length).map(|_| random.word() as u8).collect();
-    builder.payload(payload).build_with_length(length)
-}
-
+/// A short run on the native simulator.
 fn random_traffic(
     config: &Config,
     seed: u64,
@@ -60,28 +24,13 @@ fn random_traffic(
     losses: Losses,
     behaviour: &[Behaviour],
 ) -> Report {
-    let mut bench = Bench::new(native(config), config, &tables(config), losses, seed).unwrap();
-    let mut random = Random::new(seed);
-    for (port, behaviour) in behaviour.iter().enumerate() {
-        bench.set_behaviour(port, *behaviour);
-    }
-    for _ in 0..frames {
-        let mut bytes = frame(&mut random, config, 400);
-        let error = random.chance(5);
-        if random.chance(5) {
-            bytes.truncate(1 + random.below(20));
-        }
-        bench.send(random.below(config.ports()), bytes, error);
-    }
-    bench.run().unwrap();
-    // What waits at a port that was dead all the time comes out now.
-    for (port, behaviour) in behaviour.iter().enumerate() {
-        bench.set_behaviour(port, Behaviour { stall: 0, ..*behaviour });
-    }
-    bench.run().unwrap();
-    let free = bench.read_register(rtl::veb::registers::address::FREE_CELLS).unwrap();
-    assert_eq!(free as usize, config.cells, "cells leak");
-    bench.finish().unwrap()
+    let run = Run { seed, frames, longest: 400, losses, behaviour: behaviour.to_vec() };
+    traffic::run(native(config), config, &run).unwrap()
+}
+
+fn native(config: &Config) -> Native {
+    let design = elaborate(|| rtl::veb::veb(config)).unwrap().design;
+    Native::new(&design).unwrap()
 }
 
 #[track_caller]
@@ -176,4 +125,93 @@ fn every_length_passes() {
     assert_agrees(&report);
     let oversize = report.drops.iter().find(|(reason, _)| reason.name() == "oversize").unwrap().1;
     assert_eq!(oversize, 2);
+}
+
+/// The same in Verilator, with the design's assertions and with random values in what reset does not set.
+#[test]
+fn random_traffic_in_verilator() {
+    for (seed, config) in Config::all().into_iter().enumerate() {
+        let seed = seed as u64;
+        let design = elaborate(|| rtl::veb::veb(&config)).unwrap().design;
+        let (verilog, interface) = (design.verilog().text(), design.interface());
+        let source = Source { verilog: &verilog, interface: &interface };
+        let options = VerilatorOptions { assertions: true, x_random: Some(seed), ..Default::default() };
+        let mut random = Random::new(seed);
+        let behaviour = (0..config.ports())
+            .map(|_| Behaviour { pause: *random.pick(&[0, 10, 80]), stall: *random.pick(&[0, 30, 95, 100]) })
+            .collect();
+        let run = Run { seed, frames: 20_000, longest: 1600, losses: Losses::Counted, behaviour };
+        let report = traffic::run(Verilated::build(&source, &options).unwrap(), &config, &run).unwrap();
+        assert_agrees(&report);
+    }
+}
+
+/// How long a frame takes through an empty bridge, from its first beat in to its last beat out.
+#[test]
+fn latency() {
+    for (config, beats, most) in [(Config::small(), 8, 20), (Config::x3100(), 4, 20)] {
+        let mut bench = Bench::new(native(&config), &config, &tables(&config), Losses::Forbidden, 1).unwrap();
+        bench.keep_left = true;
+        let start = bench.cycles() + 10;
+        bench.send_at(start, 0, FrameBuilder::new(station(1), station(0)).build_with_length(64), false);
+        bench.run().unwrap();
+        let cycles = bench.take_left()[0].cycle - start;
+        let between = cycles - 2 * beats;
+        assert!(
+            between <= most,
+            "{}: {between} cycles between the last beat in and the first out",
+            config.name
+        );
+        println!("{}: {between} cycles from the last beat in to the first out", config.name);
+    }
+}
+
+#[test]
+fn registers_answer_bad_accesses() {
+    let config = Config::small();
+    let mut bench = Bench::new(native(&config), &config, &tables(&config), Losses::Forbidden, 1).unwrap();
+    let after_ports = address::pvid(config.ports());
+    for unmapped in [0x0002, 0x0024, 0x0ffc, 0xfffc, after_ports, address::dropped(6)] {
+        assert!(bench.read_register(unmapped).is_err(), "read of {unmapped:#x}");
+        assert!(bench.write_register(unmapped, 1).is_err(), "write of {unmapped:#x}");
+    }
+    for read_only in
+        [address::ID, address::PORTS, address::FREE_CELLS, address::queue_full(0), address::dropped(0)]
+    {
+        let before = bench.read_register(read_only).unwrap();
+        assert!(bench.write_register(read_only, !before).is_err(), "write of {read_only:#x}");
+        assert_eq!(bench.read_register(read_only).unwrap(), before);
+    }
+    assert_eq!(bench.read_register(address::ID).unwrap(), rtl::veb::registers::ID);
+    assert_eq!(bench.read_register(address::PORTS).unwrap(), 6);
+    bench.write_register(address::COMMAND, 9).unwrap();
+    assert_eq!(bench.read_register(address::COMMAND).unwrap(), 3 << 1, "no such command");
+    bench.write_register(address::MAC_HI, 0x7ff << 16).unwrap();
+    bench.write_register(address::COMMAND, command::DELETE).unwrap();
+    while bench.read_register(address::COMMAND).unwrap() & 1 == 1 {}
+    assert_eq!(bench.read_register(address::COMMAND).unwrap(), 2 << 1, "nothing to delete");
+}
+
+/// Entries go into the table until a bucket is full; what was there before stays.
+#[test]
+fn a_full_bucket_is_an_answer() {
+    let config = Config { entries: 16, ..Config::small() };
+    let mut bench = Bench::new(native(&config), &config, &tables(&config), Losses::Forbidden, 1).unwrap();
+    let mut tables = tables(&config);
+    let refused = (0..200).find(|&number| {
+        let mut more = tables.clone();
+        more.insert_entry(1, station(100 + number), PortSet::single(2));
+        let result = bench.set_tables(&more);
+        if result.is_ok() {
+            tables = more;
+        }
+        result.is_err()
+    });
+    assert!(refused.is_some_and(|number| number < 16), "{refused:?}");
+    bench.set_tables(&tables).unwrap();
+    for number in 0..config.ports() {
+        bench.send(0, FrameBuilder::new(station(number), station(0)).build_with_length(60), false);
+    }
+    bench.run().unwrap();
+    assert_agrees(&bench.finish().unwrap());
 }
