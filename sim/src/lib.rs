@@ -1,3 +1,4 @@
+pub mod equivalence;
 pub mod ethernet;
 pub mod pcap;
 pub mod random;

@@ -1,0 +1,74 @@
+//! Values at power-up for the emitted Verilog, which leaves them open: those that the native simulator starts with.
+
+use hdl::{Design, ir::*};
+use std::collections::HashMap;
+
+/// Inserts an `initial` block in each module of `verilog`, the text of `design`, that sets its registers to their
+/// reset values, or 0, and its memories without initial contents to 0; it begins with `delay`.
+pub fn power_up(verilog: &str, design: &Design, delay: &str) -> String {
+    let modules: HashMap<&str, &Module> =
+        design.modules.iter().map(|module| (module.name.as_str(), module)).collect();
+    let (mut module, mut declared) = (None, vec![]);
+    let mut out = String::new();
+    for line in verilog.lines() {
+        if let Some(rest) = line.strip_prefix("module ") {
+            module = modules.get(original(&modules, word(rest)));
+            declared.clear();
+        }
+        declared.extend(declaration(line));
+        if line == "endmodule"
+            && let Some(module) = module
+        {
+            out += &initial(module, &declared, delay);
+        }
+        out += line;
+        out.push('\n');
+    }
+    out
+}
+
+/// The identifier at the start of `text`.
+fn word(text: &str) -> &str {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+/// The name of the module that is emitted as `name`: modules of equal name and different text are numbered.
+fn original<'a>(modules: &HashMap<&str, &Module>, name: &'a str) -> &'a str {
+    if modules.contains_key(name) {
+        return name;
+    }
+    name.rsplit_once('_').map_or(name, |(base, _)| base)
+}
+
+/// The variable that a line declares.
+fn declaration(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("output ").unwrap_or(line).strip_prefix("reg ")?.trim_start();
+    let name = match line.strip_prefix('[') {
+        Some(range) => range.split_once(']')?.1.trim_start(),
+        None => line,
+    };
+    Some(word(name).to_string())
+}
+
+fn initial(module: &Module, declared: &[String], delay: &str) -> String {
+    let known = |name: &str| declared.iter().any(|declared| declared == name);
+    let mut lines = vec![];
+    for signal in module.signals.iter().filter(|signal| known(&signal.name)) {
+        let value = match &signal.kind {
+            SignalKind::Register { reset: Some(value), .. } => format!("{}'h{value}", value.width()),
+            SignalKind::Register { .. } | SignalKind::MemoryRead { .. } => format!("{}'h0", signal.width),
+            _ => continue,
+        };
+        lines.push(format!("{} = {value};", signal.name));
+    }
+    for memory in module.memories.iter().filter(|memory| memory.initial.is_none() && known(&memory.name)) {
+        let Memory { name, depth, width, .. } = memory;
+        lines
+            .push(format!("for (power = 0; power < {depth}; power = power + 1) {name}[power] = {width}'h0;"));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("integer power;\ninitial begin\n{delay}\n{}\nend\n", lines.join("\n"))
+}
