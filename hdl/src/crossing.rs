@@ -1,7 +1,8 @@
 //! Crossings of clock domains.
 //!
 //! Whatever a clock edge looks at must come from registers and memories of its own domain or from inputs that only
-//! this domain looks at. [`Op::Cross`] ends the search, and so does a memory that is made for crossing.
+//! this domain looks at. [`Op::Cross`] ends the search, and so does a memory that is made for crossing. A primitive
+//! without a model is not looked into: its outputs are taken as they are.
 
 use crate::{
     error::Error,

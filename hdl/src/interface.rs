@@ -2,7 +2,7 @@
 //!
 //! Both simulators, the exporter and the wrappers for other languages read this and nothing else of a design.
 
-use crate::ir::{Design, SignalKind};
+use crate::ir::Design;
 
 /// Which way a port carries its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +45,8 @@ pub struct Interface {
 pub type PortIndex = usize;
 
 impl Interface {
-    /// What `design` shows to the outside.
+    /// What `design` shows to the outside: [`Design::interface`].
     pub fn of(design: &Design) -> Interface {
-        let top = design.top();
-        let ports = top.signals[..top.ports].iter().map(|signal| Port {
-            name: signal.name.clone(),
-            width: signal.width,
-            direction: match signal.kind {
-                SignalKind::Input => Direction::Input,
-                _ => Direction::Output,
-            },
-            doc: signal.doc.clone(),
-        });
-        let domains = top.domains.iter().map(|domain| ClockDomain {
-            clock: domain.clocked.then(|| domain.clock_port()),
-            reset: domain.reset.then(|| domain.reset_port()),
-        });
-        Interface { name: top.name.clone(), ports: ports.collect(), domains: domains.collect() }
+        design.interface()
     }
 }

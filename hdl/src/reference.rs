@@ -165,7 +165,7 @@ pub struct Reference {
 impl Reference {
     /// Registers start with their reset values or 0, memories with their initial contents or 0.
     pub fn new(design: &Design) -> Reference {
-        let interface = Interface::of(design);
+        let interface = design.interface();
         let domains = interface.domains.len();
         let top = Node::new(design, ModuleId(0), (0..domains).collect());
         Reference { design: design.clone(), interface, top, resets: vec![false; domains], cycles: 0 }

@@ -114,7 +114,7 @@ impl Native {
     pub fn new(design: &Design) -> Result<Native, NativeError> {
         let flat = Flat::new(design);
         let mut net = lower::lower(&flat)?;
-        let interface = Interface::of(design);
+        let interface = design.interface();
         let violated = any_violation(&mut net, interface.domains.len());
         let port_signals: Vec<usize> = flat.scopes[0].signals[..interface.ports.len()].to_vec();
         let outputs: Vec<_> = port_signals.iter().flat_map(|&signal| net.signals[signal].clone()).collect();
