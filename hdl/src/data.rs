@@ -35,8 +35,13 @@ pub struct Leaf {
     pub enumeration: Option<fn() -> EnumType>,
 }
 
-/// Anything made of signals. `#[derive(Bundle)]` implements it for structs; like a leaf, a bundle is both a type and a
+/// Anything made of signals, such as `Bits`, arrays and bundles. `#[derive(Bundle)]` implements it for structs; like a leaf, a bundle is both a type and a
 /// value of that type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not made of signals",
+    label = "not a type of hardware",
+    note = "a struct of signals derives `Bundle`; an enum derives `HwEnum` and is used as `Enum<..>`"
+)]
 pub trait Data: Clone + 'static {
     /// Visits the leaves in order of declaration, and makes a value of the same shape from what `visit` returns.
     fn map(&self, at: &Place, visit: &mut dyn FnMut(&Place, Leaf) -> Bits) -> Self;
@@ -57,6 +62,18 @@ pub trait Data: Clone + 'static {
     }
 
     /// All leaves in one vector, the first most significant.
+    ///
+    /// ```
+    /// # use hdl::*;
+    /// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+    /// let pair = reg([bits(4), bits(8)]);
+    /// let [high, low] = pair;
+    /// pair.set([low.trunc(4), cat([high, high])]);
+    /// assert_eq!(pair.pack().width(), 12);
+    /// let copy = pair.unpack(pair.pack());
+    /// assert_eq!(copy[1].width(), 8);
+    /// # })).unwrap();
+    /// ```
     #[track_caller]
     fn pack(&self) -> Bits {
         cat(self.leaves().into_iter().map(|(_, bits)| bits))
@@ -153,6 +170,11 @@ pub trait Data: Clone + 'static {
 }
 
 /// A type that takes no parameter.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` needs parameters to be a type",
+    label = "its width is not known",
+    note = "write `#[ty(..)]` on the field"
+)]
 pub trait Typed: Data {
     fn ty() -> Self;
 }
@@ -238,6 +260,15 @@ pub(crate) fn pair<T: Data>(
 
 /// `options[index]`, chosen by the hardware. The index has `clog2(options.len())` bits; one beyond the last chooses
 /// the last.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let table = [10, 20, 30].map(|price| lit(price, 8));
+/// let price = select(&table, lit(2, 2));
+/// assert_eq!(price.width(), 8);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn select<T: Data>(options: &[T], index: impl Into<Bits>) -> T {
     let (loc, index) = (Location::caller(), index.into());
@@ -271,6 +302,15 @@ pub fn select<T: Data>(options: &[T], index: impl Into<Bits>) -> T {
 
 /// Sets `targets[index]`, chosen by the hardware; the others keep what they have, as they all do when the index is
 /// beyond the last. The index has `clog2(targets.len())` bits.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let counts = reg(vec![bits(8); 4]);
+/// let port = lit(3, 2);
+/// set_at(&counts, port, select(&counts, port) + 1);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn set_at<T: Data>(targets: &[T], index: impl Into<Bits>, value: T) {
     let (loc, index) = (Location::caller(), index.into());

@@ -23,7 +23,7 @@ pub enum Collision {
     Undefined,
 }
 
-/// A memory of words of type `T`.
+/// A memory of words of type `T`: see [`mem`].
 #[derive(Clone)]
 pub struct Mem<T> {
     id: MemoryId,
@@ -51,12 +51,34 @@ pub struct MemBuilder<T> {
 }
 
 /// A memory of `depth` words of type `ty`; `depth` is a power of two of at least 2.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let address = reg(bits(6));
+/// address.set(address + 1);
+/// let counts = mem(bits(32), 64, Collision::ReadNew);
+/// let count = counts.read(address);
+/// let before = delay(address);
+/// counts.write(before, count + 1);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn mem<T: Data>(ty: T, depth: usize, collision: Collision) -> Mem<T> {
     mem_with(ty, depth, collision).build()
 }
 
 /// As [`mem`], with more to say about it.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let squares = (0..16).map(|i| Value::new(8, i * i));
+/// let rom = mem_with(bits(8), 16, Collision::Undefined).initial(squares).build();
+/// let square = rom.peek(lit(5, 4));
+/// assert_eq!(square.width(), 8);
+/// # })).unwrap();
+/// ```
 pub fn mem_with<T: Data>(ty: T, depth: usize, collision: Collision) -> MemBuilder<T> {
     MemBuilder { ty, depth, collision, initial: None, crossing: false }
 }

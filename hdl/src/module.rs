@@ -22,6 +22,34 @@ use std::{
 /// sees them, or for the top, the handles that drive a simulator.
 ///
 /// Each leaf of `io` must have a direction ([`Data::input`], [`Data::output`]).
+///
+/// ```
+/// # use hdl::*;
+/// #[derive(Bundle, Clone)]
+/// #[ty(width: usize)]
+/// struct Delay {
+///     #[input]
+///     #[ty(bits(width))]
+///     d: Bits,
+///     #[output]
+///     #[ty(bits(width))]
+///     q: Bits,
+/// }
+///
+/// fn stage(width: usize) -> Delay {
+///     module("stage", Delay::ty(width), |io| io.q.set(delay(io.d)))
+/// }
+///
+/// let two = || {
+///     module("two_stages", Delay::ty(8), |io| {
+///         let (first, second) = (stage(8), stage(8));
+///         first.d.set(io.d);
+///         second.d.set(first.q);
+///         io.q.set(second.q);
+///     })
+/// };
+/// assert_eq!(elaborate(two).unwrap().design.top().instances.len(), 2);
+/// ```
 #[track_caller]
 pub fn module<Io: Data>(name: impl Into<String>, io: Io, body: impl FnOnce(&Io)) -> Io {
     build(name.into(), io, None, body, Location::caller())
@@ -29,6 +57,23 @@ pub fn module<Io: Data>(name: impl Into<String>, io: Io, body: impl FnOnce(&Io))
 
 /// A primitive of a device library, with its Verilog parameters. The emitter prints an instance only, and no module.
 /// `model` describes how it behaves, for simulation.
+///
+/// ```
+/// # use hdl::*;
+/// #[derive(Bundle, Clone)]
+/// struct Lut4 {
+///     #[input]
+///     a: U<4>,
+///     #[output]
+///     z: Bool,
+/// }
+///
+/// fn all_ones() -> Lut4 {
+///     let model = |io: &Lut4| io.z.set(io.a.all());
+///     black_box("LUT4", &[("INIT", Parameter::Integer(0x8000))], Lut4::ty(), Some(&model))
+/// }
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| all_ones().a.set(0))).unwrap();
+/// ```
 #[track_caller]
 pub fn black_box<Io: Data>(
     name: impl Into<String>,
@@ -216,6 +261,15 @@ fn instantiate<Io: Data>(inner: &Io, child: &Frame, loc: Loc) -> Io {
 
 /// A clock with its synchronous reset. Registers, memories and instances belong to the domain in whose
 /// [`Clock::scope`] they are made; without one, to the module's default domain, `clk` and `rst`.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let eth = Clock::external().enter("eth");
+/// let ticks = eth.scope(|| reg(bits(8)));
+/// ticks.set(ticks + 1);
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     /// `None` for a clock from outside of the design.
@@ -294,7 +348,15 @@ pub struct Elaborated<Io> {
 /// Runs a generator and checks what it described.
 ///
 /// # Errors
-/// All that is wrong with the design.
+/// All that is wrong with the design, each fault with its place and the instances that lead to it.
+///
+/// ```
+/// # use hdl::*;
+/// # #[derive(Bundle, Clone)]
+/// # struct Io { #[input] a: U<8>, #[output] q: U<4> }
+/// let errors = elaborate(|| module("bad", Io::ty(), |io| (*io.q).set(*io.a))).map(|_| ()).unwrap_err();
+/// assert!(errors.to_string().starts_with("error: set: widths differ: `q` of 4 bits"));
+/// ```
 #[track_caller]
 pub fn elaborate<Io>(generator: impl FnOnce() -> Io) -> Result<Elaborated<Io>, Errors> {
     static RUNS: AtomicU64 = AtomicU64::new(1);

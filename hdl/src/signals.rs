@@ -33,6 +33,15 @@ fn declare<T: Data>(ty: &T, fallback: &str, kind: impl Fn(usize) -> SignalKind) 
 }
 
 /// A combinational signal of this type. It must be set on every path.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let (a, larger) = (lit(3, 8), wire(bits(8)));
+/// larger.set(a);
+/// when(a.lt(5), || larger.set(5));
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn wire<T: Data>(ty: T) -> T {
     declare(&ty, "wire", |_| SignalKind::Wire)
@@ -43,6 +52,14 @@ fn domain() -> DomainId {
 }
 
 /// A register of this type, in the current clock domain, that reset clears. It holds its value where it is not set.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let count = reg(bits(8));
+/// when(count.lt(200), || count.set(count + 1));
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn reg<T: Data>(ty: T) -> T {
     let (domain, widths) = (domain(), widths(&ty));
@@ -57,6 +74,14 @@ pub fn reg_without_reset<T: Data>(ty: T) -> T {
 }
 
 /// A register that reset sets to `value`, a constant.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let credits = reg_init(lit(16, 5));
+/// when(credits.any(), || credits.set(credits - 1));
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn reg_init<T: Data>(value: T) -> T {
     let (loc, domain) = (Location::caller(), domain());

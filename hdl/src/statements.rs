@@ -215,6 +215,17 @@ pub struct Switch {
 }
 
 /// A `case` over the values of a vector. A value without an arm does what `default` says, or nothing.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let (opcode, result) = (lit(1, 2), wire(bits(8)));
+/// switch(opcode)
+///     .case(0, || result.set(1))
+///     .case(1, || result.set(2))
+///     .default(|| result.set(0));
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn switch(selector: impl Into<Bits>) -> Switch {
     let (loc, selector) = (Location::caller(), selector.into());
@@ -263,6 +274,17 @@ impl Switch {
 }
 
 /// What `body` declares and sets exists for checks only: it is emitted under `` `ifdef FORMAL `` together with them.
+/// Hardware cannot read it.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let count = reg(bits(4));
+/// when(count.lt(9), || count.set(count + 1)).otherwise(|| count.set(0));
+/// let before = verification(|| delay(count));
+/// assert(count.eq(before + 1) | count.eq(0), "it counts");
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn verification<R>(body: impl FnOnce() -> R) -> R {
     let outer = set_ghost(true);
@@ -278,6 +300,16 @@ pub(crate) fn set_ghost(ghost: bool) -> bool {
 }
 
 /// `condition` holds on every clock edge outside of reset at which the conditions around this call are true.
+/// Simulators stop where it does not, formal tools prove it. Its module has a register with reset in the same domain.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let count = reg(bits(4));
+/// when(count.lt(9), || count.set(count + 1)).otherwise(|| count.set(0));
+/// assert(count.le(9), "a digit");
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn assert(condition: Bool, message: &str) {
     check(CheckKind::Assert, condition, message, Location::caller());

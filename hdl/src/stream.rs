@@ -11,6 +11,25 @@ use std::panic::Location;
 
 /// A producer's valid/ready port. A beat moves on each clock edge at which both are 1. `valid` never waits for `ready`,
 /// and once it is 1 it and the payload stay until the beat has moved.
+///
+/// ```
+/// # use hdl::*;
+/// #[derive(Bundle, Clone)]
+/// struct Skid {
+///     #[input]
+///     from: Stream<U<8>>,
+///     #[output]
+///     to: Stream<U<8>>,
+/// }
+///
+/// let wires = || {
+///     module("wires", Skid::ty(), |io| {
+///         io.to.connect(&io.from.map(|byte| (!*byte).as_u()));
+///         when(io.to.fire(), || ());
+///     })
+/// };
+/// elaborate(wires).unwrap();
+/// ```
 #[derive(Bundle, Clone, Copy, Debug)]
 #[ty(payload: T)]
 pub struct Stream<T> {

@@ -3,11 +3,15 @@
 //! A value and its type are one: `bits(8)` is the type "8 bits", and what `wire(bits(8))` returns is a `Bits` again,
 //! bound to a signal of the module that is being described. All leaf types are `Copy` handles.
 
-use crate::{
-    context::{Context, with},
-    ir::*,
-    value::Value,
-};
+mod enumeration;
+mod operators;
+mod signed;
+
+pub(crate) use enumeration::enum_type;
+pub use enumeration::{HwEnum, ToEnum};
+pub use operators::{ToBits, ToBool, ToU};
+
+use crate::{context::with, ir::*, value::Value};
 use std::{marker::PhantomData, ops, panic::Location};
 
 /// Where a handle comes from.
@@ -38,6 +42,24 @@ pub(crate) struct Orientation {
 }
 
 /// A vector of bits; as a type, made by [`bits`], "this many bits".
+///
+/// Every operator has one width: operands agree, and sums and differences wrap. An integer takes the width of the other
+/// operand, and must fit in it. [`Bits::wide_add`] and [`Bits::wide_mul`] keep all bits. Comparisons are unsigned.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let (a, b) = (lit(200, 8), lit(100, 8));
+/// assert_eq!((a + b).width(), 8);
+/// assert_eq!(a.wide_add(b).width(), 9);
+/// assert_eq!(a.wide_mul(b).width(), 16);
+/// assert_eq!((a << lit(3, 2)).width(), 8);
+/// let small: Bool = (a ^ 0xff).lt(b & 15);
+/// let high = a.slice(4, 4);
+/// let word = cat([high, b.trunc(4), small.bits()]);
+/// assert_eq!(word.width(), 9);
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Bits {
     pub(crate) owner: Owner,
@@ -46,19 +68,70 @@ pub struct Bits {
 }
 
 /// One bit that is true or false: what conditions are made of.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let (a, b) = (lit(1, 8), lit(2, 8));
+/// let less = a.lt(b) & !a.eq(7);
+/// let smaller: Bits = less.mux(a, b);
+/// when(less | false, || ());
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Bool(pub(crate) Bits);
 
 /// A vector of `N` bits whose width rustc knows: fields of protocols use it, so that setting a VID from a MAC address
 /// does not compile. It reads as [`Bits`].
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let vid = reg(U::<12>::ty());
+/// vid.set(vid + 1);
+/// let priority: U<3> = lit(0, 16).slice(13, 3).as_u();
+/// assert_eq!(cat([*priority, *vid]).width(), 15);
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct U<const N: usize>(pub(crate) Bits);
 
 /// A two's complement number.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let level = reg(signed(8));
+/// level.set(level - Signed::lit(-5, 8));
+/// let wide = level.sext(16);
+/// when(wide.is_negative() | wide.lt(Signed::lit(100, 16)), || ());
+/// # })).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Signed(pub(crate) Bits);
 
 /// A signal that holds a variant of the enumeration `T`.
+///
+/// ```
+/// # use hdl::*;
+/// #[derive(Clone, Copy, HwEnum)]
+/// enum State {
+///     Idle,
+///     Busy,
+/// }
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let state = reg_enum(State::Idle);
+/// let work = wire(flag());
+/// state.cases(|s| match s {
+///     State::Idle => {
+///         work.set(false);
+///         state.set(State::Busy);
+///     }
+///     State::Busy => work.set(true),
+/// });
+/// when(state.is(State::Busy) & work, || ());
+/// # })).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Enum<T>(pub(crate) Bits, PhantomData<T>);
 
@@ -104,6 +177,14 @@ pub fn signed(width: usize) -> Signed {
 /// The constant `value` in `width` bits.
 ///
 /// An error if it does not fit or is negative.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let ethertype = lit(0x8100, 16);
+/// assert_eq!(ethertype.width(), 16);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn lit(value: impl TryInto<u128>, width: usize) -> Bits {
     let loc = Location::caller();
@@ -120,6 +201,14 @@ pub fn lit(value: impl TryInto<u128>, width: usize) -> Bits {
 }
 
 /// A constant of any width.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let ones = constant(Value::from_limbs(96, &[u64::MAX; 2]));
+/// assert_eq!(ones.width(), 96);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn constant(value: Value) -> Bits {
     let loc = Location::caller();
@@ -136,7 +225,7 @@ pub fn constant(value: Value) -> Bits {
 ///     require(by >= 2, || format!("divider by {by}: at least 2"));
 ///     module("divider", Io::ty(), |io| io.q.set(false))
 /// }
-/// let errors = elaborate(|| divider(1)).unwrap_err();
+/// let errors = elaborate(|| divider(1)).map(|_| ()).unwrap_err();
 /// assert_eq!(errors.0[0].message, "divider by 1: at least 2");
 /// ```
 ///
@@ -159,6 +248,7 @@ impl Bits {
         ExprId(self.id)
     }
 
+    /// Number of bits.
     pub fn width(self) -> usize {
         self.width as usize
     }
@@ -183,33 +273,38 @@ impl Bits {
         Bool(self.binary(what, other, 1, |a, b| Op::Compare(compare, a, b)))
     }
 
+    /// Whether the values are equal.
     #[track_caller]
     pub fn eq(self, other: impl ToBits) -> Bool {
         self.compare("eq", other.to_bits(self.width), Compare::Equal)
     }
 
+    /// Whether the values differ.
     #[track_caller]
     pub fn ne(self, other: impl ToBits) -> Bool {
         self.compare("ne", other.to_bits(self.width), Compare::NotEqual)
     }
 
-    /// Unsigned, as all comparisons of `Bits`.
+    /// Whether this is less, as unsigned numbers.
     #[track_caller]
     pub fn lt(self, other: impl ToBits) -> Bool {
         self.compare("lt", other.to_bits(self.width), Compare::Less)
     }
 
+    /// Whether this is less or equal, as unsigned numbers.
     #[track_caller]
     pub fn le(self, other: impl ToBits) -> Bool {
         self.compare("le", other.to_bits(self.width), Compare::LessOrEqual)
     }
 
+    /// Whether this is greater, as unsigned numbers.
     #[track_caller]
     pub fn gt(self, other: impl ToBits) -> Bool {
         let other = other.to_bits(self.width);
         Bool(self.binary("gt", other, 1, |a, b| Op::Compare(Compare::Less, b, a)))
     }
 
+    /// Whether this is greater or equal, as unsigned numbers.
     #[track_caller]
     pub fn ge(self, other: impl ToBits) -> Bool {
         let other = other.to_bits(self.width);
@@ -434,6 +529,14 @@ impl Bits {
 }
 
 /// The concatenation, most significant first.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let tag = cat([lit(0x8100, 16), lit(0, 4), lit(5, 12)]);
+/// assert_eq!(tag.width(), 32);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn cat<T: Into<Bits>>(parts: impl IntoIterator<Item = T>) -> Bits {
     let loc = Location::caller();
@@ -448,6 +551,14 @@ pub fn cat<T: Into<Bits>>(parts: impl IntoIterator<Item = T>) -> Bits {
 }
 
 /// The bits as a vector, the first in bit 0.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let requests = [lit(3, 8), lit(0, 8)].map(|queue| queue.any());
+/// assert_eq!(vector(requests).width(), 2);
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn vector(bits: impl IntoIterator<Item = Bool>) -> Bits {
     let bits: Vec<Bool> = bits.into_iter().collect();
@@ -455,6 +566,7 @@ pub fn vector(bits: impl IntoIterator<Item = Bool>) -> Bits {
 }
 
 impl Bool {
+    /// As a vector of one bit.
     pub fn bits(self) -> Bits {
         self.0
     }
@@ -471,16 +583,19 @@ impl Bool {
         })
     }
 
+    /// Whether both are true or both are false.
     #[track_caller]
     pub fn eq(self, other: impl ToBool) -> Bool {
         self.0.eq(other.to_bool().0)
     }
 
+    /// Whether one is true and the other is false.
     #[track_caller]
     pub fn ne(self, other: impl ToBool) -> Bool {
         self ^ other
     }
 
+    /// Drives it; see [`Bits::set`].
     #[track_caller]
     pub fn set(self, value: impl ToBool) {
         crate::statements::assign("set", self.0, value.to_bool().0, Location::caller());
@@ -488,6 +603,14 @@ impl Bool {
 }
 
 /// Whether any of them is true; false for none.
+///
+/// ```
+/// # use hdl::*;
+/// # elaborate(|| module("m", Vec::<Bits>::new(), |_| {
+/// let hit = any_of([lit(3, 8), lit(5, 8)].map(|key| key.eq(5)));
+/// when(hit, || ());
+/// # })).unwrap();
+/// ```
 #[track_caller]
 pub fn any_of(conditions: impl IntoIterator<Item = Bool>) -> Bool {
     let conditions: Vec<Bool> = conditions.into_iter().collect();
@@ -508,6 +631,7 @@ impl<const N: usize> U<N> {
         U(bits(N))
     }
 
+    /// Drives it; see [`Bits::set`].
     #[track_caller]
     pub fn set(self, value: impl ToU<N>) {
         crate::statements::assign("set", self.0, value.to_u().0, Location::caller());
@@ -518,376 +642,5 @@ impl<const N: usize> ops::Deref for U<N> {
     type Target = Bits;
     fn deref(&self) -> &Bits {
         &self.0
-    }
-}
-
-/// What stands on the right of an operator of [`Bits`]: a vector, or an integer that takes the other side's width.
-pub trait ToBits {
-    #[doc(hidden)]
-    fn to_bits(self, width: u32) -> Bits;
-}
-
-/// What can be a condition: a [`Bool`] or a Rust `bool`.
-pub trait ToBool {
-    #[doc(hidden)]
-    fn to_bool(self) -> Bool;
-}
-
-/// What can be a vector of `N` bits: a `U<N>` or an integer.
-pub trait ToU<const N: usize> {
-    #[doc(hidden)]
-    fn to_u(self) -> U<N>;
-}
-
-impl<T: Into<Bits>> ToBits for T {
-    fn to_bits(self, _: u32) -> Bits {
-        self.into()
-    }
-}
-
-macro_rules! integers {
-    ($($integer:ty)*) => { $(
-        impl ToBits for $integer {
-            #[track_caller]
-            fn to_bits(self, width: u32) -> Bits {
-                lit(self, width as usize)
-            }
-        }
-        impl<const N: usize> ToU<N> for $integer {
-            #[track_caller]
-            fn to_u(self) -> U<N> {
-                U(lit(self, N))
-            }
-        }
-    )* };
-}
-integers!(i32 u8 u16 u32 u64 usize u128);
-
-impl ToBool for Bool {
-    fn to_bool(self) -> Bool {
-        self
-    }
-}
-
-impl ToBool for bool {
-    #[track_caller]
-    fn to_bool(self) -> Bool {
-        Bool(lit(self as u8, 1))
-    }
-}
-
-impl<const N: usize> ToU<N> for U<N> {
-    fn to_u(self) -> U<N> {
-        self
-    }
-}
-
-impl From<Bool> for Bits {
-    fn from(value: Bool) -> Bits {
-        value.0
-    }
-}
-
-impl From<Signed> for Bits {
-    fn from(value: Signed) -> Bits {
-        value.0
-    }
-}
-
-impl<const N: usize> From<U<N>> for Bits {
-    fn from(value: U<N>) -> Bits {
-        value.0
-    }
-}
-
-impl<T> From<Enum<T>> for Bits {
-    fn from(value: Enum<T>) -> Bits {
-        value.0
-    }
-}
-
-macro_rules! operators {
-    ($($operator:ident $method:ident $op:ident)*) => { $(
-        impl<R: ToBits> ops::$operator<R> for Bits {
-            type Output = Bits;
-            #[track_caller]
-            fn $method(self, right: R) -> Bits {
-                let right = right.to_bits(self.width);
-                self.binary(stringify!($method), right, self.width, |a, b| Op::Binary(Binary::$op, a, b))
-            }
-        }
-        impl<const N: usize, R: ToU<N>> ops::$operator<R> for U<N> {
-            type Output = U<N>;
-            #[track_caller]
-            fn $method(self, right: R) -> U<N> {
-                U(ops::$operator::$method(self.0, right.to_u().0))
-            }
-        }
-    )* };
-}
-operators!(Add add Add Sub sub Subtract BitAnd bitand And BitOr bitor Or BitXor bitxor Xor);
-
-macro_rules! conditions {
-    ($($operator:ident $method:ident)*) => { $(
-        impl<R: ToBool> ops::$operator<R> for Bool {
-            type Output = Bool;
-            #[track_caller]
-            fn $method(self, right: R) -> Bool {
-                Bool(ops::$operator::$method(self.0, right.to_bool().0))
-            }
-        }
-    )* };
-}
-conditions!(BitAnd bitand BitOr bitor BitXor bitxor);
-
-impl ops::Not for Bits {
-    type Output = Bits;
-    #[track_caller]
-    fn not(self) -> Bits {
-        self.unary(Op::Not, self.width)
-    }
-}
-
-impl<const N: usize> ops::Not for U<N> {
-    type Output = U<N>;
-    #[track_caller]
-    fn not(self) -> U<N> {
-        U(!self.0)
-    }
-}
-
-impl ops::Not for Bool {
-    type Output = Bool;
-    #[track_caller]
-    fn not(self) -> Bool {
-        Bool(!self.0)
-    }
-}
-
-/// By a dynamic distance; zeros come in.
-impl<R: Into<Bits>> ops::Shl<R> for Bits {
-    type Output = Bits;
-    #[track_caller]
-    fn shl(self, distance: R) -> Bits {
-        self.shift(Shift::Left, distance.into())
-    }
-}
-
-/// By a dynamic distance; zeros come in.
-impl<R: Into<Bits>> ops::Shr<R> for Bits {
-    type Output = Bits;
-    #[track_caller]
-    fn shr(self, distance: R) -> Bits {
-        self.shift(Shift::Right, distance.into())
-    }
-}
-
-impl Signed {
-    pub fn width(self) -> usize {
-        self.0.width()
-    }
-
-    pub fn bits(self) -> Bits {
-        self.0
-    }
-
-    /// The constant `value`; an error if it does not fit in `width` bits of two's complement.
-    #[track_caller]
-    pub fn lit(value: i128, width: usize) -> Signed {
-        let loc = Location::caller();
-        check_width(width);
-        let fits = width >= 128 || (-(1i128 << (width - 1))..1i128 << (width - 1)).contains(&value);
-        with(|context| {
-            if !fits {
-                context.report(loc, format!("the literal {value} does not fit in {width} signed bits"));
-            }
-            let sign = if value < 0 { u64::MAX } else { 0 };
-            let mut limbs = vec![value as u64, (value >> 64) as u64];
-            limbs.resize(limbs.len().max(width.div_ceil(64)), sign);
-            Signed(context.literal(Value::from_limbs(width as u32, &limbs), loc))
-        })
-    }
-
-    /// Copies of the sign above, up to `width` bits.
-    #[track_caller]
-    pub fn sext(self, width: usize) -> Signed {
-        let loc = Location::caller();
-        with(|context| {
-            if width < self.width() {
-                let message = format!("sext to {width} bits is narrower than {}", context.describe(self.0));
-                context.report(loc, message);
-                return Signed(Bits::poison(width as u32));
-            }
-            Signed(context.checked(Op::SignExtend(self.0.expr_id()), width as u32, &[self.0], loc))
-        })
-    }
-
-    #[track_caller]
-    pub fn lt(self, other: Signed) -> Bool {
-        self.0.compare("lt", other.0, Compare::SignedLess)
-    }
-
-    #[track_caller]
-    pub fn le(self, other: Signed) -> Bool {
-        self.0.compare("le", other.0, Compare::SignedLessOrEqual)
-    }
-
-    #[track_caller]
-    pub fn gt(self, other: Signed) -> Bool {
-        Bool(self.0.binary("gt", other.0, 1, |a, b| Op::Compare(Compare::SignedLess, b, a)))
-    }
-
-    #[track_caller]
-    pub fn ge(self, other: Signed) -> Bool {
-        Bool(self.0.binary("ge", other.0, 1, |a, b| Op::Compare(Compare::SignedLessOrEqual, b, a)))
-    }
-
-    #[track_caller]
-    pub fn eq(self, other: Signed) -> Bool {
-        self.0.eq(other.0)
-    }
-
-    #[track_caller]
-    pub fn is_negative(self) -> Bool {
-        self.0.bit(self.width() - 1)
-    }
-
-    #[track_caller]
-    pub fn set(self, value: Signed) {
-        self.0.set(value.0);
-    }
-}
-
-macro_rules! signed_operators {
-    ($($operator:ident $method:ident)*) => { $(
-        /// Wraps.
-        impl ops::$operator for Signed {
-            type Output = Signed;
-            #[track_caller]
-            fn $method(self, right: Signed) -> Signed {
-                Signed(ops::$operator::$method(self.0, right.0))
-            }
-        }
-    )* };
-}
-signed_operators!(Add add Sub sub);
-
-/// Wraps.
-impl ops::Neg for Signed {
-    type Output = Signed;
-    #[track_caller]
-    fn neg(self) -> Signed {
-        Signed(lit(0, self.width()) - self.0)
-    }
-}
-
-/// By a dynamic distance; the sign comes in.
-impl<R: Into<Bits>> ops::Shr<R> for Signed {
-    type Output = Signed;
-    #[track_caller]
-    fn shr(self, distance: R) -> Signed {
-        Signed(self.0.shift(Shift::ArithmeticRight, distance.into()))
-    }
-}
-
-/// A Rust enumeration without fields that hardware can hold; derive it.
-pub trait HwEnum: Copy + 'static {
-    const NAME: &'static str;
-    /// Name, variant, encoding and documentation, in order of declaration.
-    const VARIANTS: &'static [(&'static str, Self, u128, &'static str)];
-}
-
-pub(crate) fn enum_type<T: HwEnum>() -> EnumType {
-    let largest = T::VARIANTS.iter().map(|variant| variant.2).max().unwrap_or(0);
-    let width = (128 - largest.leading_zeros()).max(1);
-    let variants = T::VARIANTS.iter().map(|(name, _, value, doc)| Variant {
-        name: name.to_string(),
-        value: Value::new(width, *value),
-        doc: doc.to_string(),
-    });
-    EnumType { name: T::NAME.into(), width, variants: variants.collect() }
-}
-
-fn position<T: HwEnum>(variant: T) -> usize {
-    // Variants are told apart by their discriminants: HwEnum does not ask for PartialEq.
-    let wanted = std::mem::discriminant(&variant);
-    let found = T::VARIANTS.iter().position(|known| std::mem::discriminant(&known.1) == wanted);
-    found.expect("VARIANTS lists every variant")
-}
-
-/// What an [`Enum`] can be set to: another one or a variant.
-pub trait ToEnum<T> {
-    #[doc(hidden)]
-    fn to_enum(self) -> Enum<T>;
-}
-
-impl<T> ToEnum<T> for Enum<T> {
-    fn to_enum(self) -> Enum<T> {
-        self
-    }
-}
-
-impl<T: HwEnum> ToEnum<T> for T {
-    #[track_caller]
-    fn to_enum(self) -> Enum<T> {
-        let loc = Location::caller();
-        let ty = enum_type::<T>();
-        let width = ty.width;
-        let variant = position(self);
-        let literal = |context: &mut Context| {
-            let id = context.enumeration(ty);
-            context.expr(Op::Variant(id, variant), width, loc)
-        };
-        Enum(with(literal), PhantomData)
-    }
-}
-
-impl<T: HwEnum> Enum<T> {
-    /// The type "a variant of `T`".
-    pub fn ty() -> Self {
-        Enum(bits(enum_type::<T>().width as usize), PhantomData)
-    }
-
-    pub fn bits(self) -> Bits {
-        self.0
-    }
-
-    pub(crate) fn from_bits(bits: Bits) -> Self {
-        Enum(bits, PhantomData)
-    }
-
-    /// Whether it is `variant`.
-    #[track_caller]
-    pub fn is(self, variant: T) -> Bool {
-        self.0.eq(variant.to_enum().0)
-    }
-
-    #[track_caller]
-    pub fn set(self, value: impl ToEnum<T>) {
-        crate::statements::assign("set", self.0, value.to_enum().0, Location::caller());
-    }
-
-    /// Elaborates `body` once for each variant, into the arms of a `case`: write a plain `match` in it, which rustc
-    /// checks to be exhaustive. An encoding that no variant has counts as the last variant.
-    ///
-    /// Nothing can be declared in `body`: it would be made once for each variant.
-    #[track_caller]
-    pub fn cases(self, body: impl Fn(T)) {
-        let loc = Location::caller();
-        let width = self.0.width;
-        let (selector, enumeration) = with(|context| {
-            context.frame().in_cases += 1;
-            (context.readable(self.0, loc), context.enumeration(enum_type::<T>()))
-        });
-        let arms = T::VARIANTS.iter().map(|&(_, variant, value, _)| {
-            let body = crate::statements::block(|| body(variant));
-            Arm { value: Value::new(width, value), body }
-        });
-        let arms = arms.collect();
-        with(|context| {
-            context.frame().in_cases -= 1;
-            let enumeration = Some(enumeration);
-            context.push(Stmt::Case(Case { selector, enumeration, arms, default: None, loc }));
-        });
     }
 }

@@ -7,6 +7,7 @@ mod modules;
 mod reports;
 mod types;
 mod verification;
+mod whole_designs;
 mod widths;
 
 use hdl::*;
