@@ -35,7 +35,7 @@ pub struct Arguments {
 pub fn bench(arguments: &Arguments) -> Result<ExitCode, Error> {
     let config = &arguments.config;
     let (frames, time) = match arguments.quick {
-        true => (50, Duration::from_millis(300)),
+        true => (20, Duration::from_millis(300)),
         false => (400, Duration::from_secs(3)),
     };
     let mut figures = Figures::default();

@@ -26,12 +26,15 @@ const LOOKUP_GOAL: f64 = 4.0;
 pub fn measure(config: &Config, frames: usize, figures: &mut Figures) -> Result<(), Error> {
     let blocks = blocks(config);
     let bar = progress::bar("blocks", blocks.len() as u64);
-    for block in &blocks {
+    for (block, header) in &blocks {
         let design = (block.build)()?;
         for length in LENGTHS {
-            let mut subject = Subject::new(Native::new(&design)?, length);
-            let cycles = subject.run(&block.name, frames as u64)?;
-            let goal = subject.beats_per_frame().unwrap_or(LOOKUP_GOAL);
+            let mut subject = Subject::new(Native::new(&design)?, length)?;
+            // Latency and the order in which frames of several inputs come to an end drop out of the difference.
+            let once = subject.run(&block.name, frames as u64)?;
+            let twice = subject.run(&block.name, 2 * frames as u64)?;
+            let cycles = (twice - once) as f64 / frames as f64;
+            let goal = subject.beats_per_frame(*header).map_or(LOOKUP_GOAL, |beats| beats as f64);
             figures.lower(format!("{}: {length} B", block.name), cycles, "cycles/frame", Some(goal));
         }
         bar.inc(1);
@@ -40,14 +43,14 @@ pub fn measure(config: &Config, frames: usize, figures: &mut Figures) -> Result<
     Ok(())
 }
 
-/// The blocks whose work is one stream or more in and one or more out.
-fn blocks(config: &Config) -> Vec<Block> {
+/// The blocks whose work is one stream or more in and one or more out, with the bytes that they put in front of a frame.
+fn blocks(config: &Config) -> Vec<(Block, isize)> {
     let bytes = config.bytes;
     let bits = 8 * bytes;
     let name = |block: &str| format!("prim/{block}, {bits} bit");
     let beat = move || Beat::ty(bytes);
     let (writer, classifier) = (config.clone(), config.clone());
-    vec![
+    let plain = [
         Block::new(name("fifo"), move || prim::fifo(beat(), 512)),
         Block::new(name("async_fifo"), move || {
             prim::async_fifo(beat(), 16, Clock::external(), Clock::external())
@@ -61,13 +64,15 @@ fn blocks(config: &Config) -> Vec<Block> {
         Block::new(name("stream_demux to 4"), move || prim::stream_demux(beat(), 4)),
         Block::new(name("width_converter to half"), move || prim::width_converter(bytes, bytes / 2)),
         Block::new(name("width_converter to double"), move || prim::width_converter(bytes, 2 * bytes)),
-        Block::new(name("packetiser of 12 B"), move || prim::packetiser(bytes, 12)),
-        Block::new(name("depacketiser of 12 B"), move || prim::depacketiser(bytes, 12)),
         Block::new(format!("veb/writer/{}", config.name), move || veb::writer::writer(&writer)),
         Block::new(format!("veb/classifier/{}", config.name), move || {
             veb::classifier::classifier(&classifier)
         }),
-    ]
+    ];
+    let mut blocks: Vec<(Block, isize)> = plain.into_iter().map(|block| (block, 0)).collect();
+    blocks.push((Block::new(name("packetiser of 12 B"), move || prim::packetiser(bytes, 12)), 12));
+    blocks.push((Block::new(name("depacketiser of 12 B"), move || prim::depacketiser(bytes, 12)), -12));
+    blocks
 }
 
 /// The ports of a stream.
@@ -127,51 +132,47 @@ struct Subject {
     inputs: Vec<Input>,
     outputs: Vec<Ports>,
     domains: Vec<usize>,
-    /// Frames that left, and their bytes.
+    /// Frames that left.
     frames_out: u64,
-    bytes_out: u64,
 }
 
 impl Subject {
-    fn new(mut sim: Native, length: usize) -> Subject {
+    fn new(mut sim: Native, length: usize) -> Result<Subject, Error> {
         let interface = sim.interface().clone();
         let inputs = Ports::find(&interface, Direction::Input);
         let outputs = Ports::find(&interface, Direction::Output);
         let domains: Vec<usize> = (0..interface.domains.len()).collect();
-        inputs.iter().for_each(|ports| sim.write(ports.valid, &[0]));
         domains.iter().for_each(|&domain| sim.write_reset(domain, true));
-        Subject {
+        // Enough for synchronizers of resets too.
+        for _ in 0..8 {
+            sim.step_domains(&domains)?;
+        }
+        domains.iter().for_each(|&domain| sim.write_reset(domain, false));
+        inputs.iter().for_each(|ports| sim.write(ports.valid, &[1]));
+        outputs.iter().for_each(|ports| sim.write(ports.ready, &[1]));
+        Ok(Subject {
             sim,
             length,
             inputs: inputs.into_iter().map(|ports| Input { ports, moved: 0, frames: 0 }).collect(),
             outputs,
             domains,
             frames_out: 0,
-            bytes_out: 0,
-        }
+        })
     }
 
-    /// Cycles from frame to frame.
-    fn run(&mut self, name: &str, frames: u64) -> Result<f64, Error> {
-        // Enough for synchronizers of resets too.
-        for _ in 0..8 {
-            self.sim.step_domains(&self.domains)?;
-        }
-        self.domains.iter().for_each(|&domain| self.sim.write_reset(domain, false));
-        self.inputs.iter().for_each(|input| self.sim.write(input.ports.valid, &[1]));
-        self.outputs.iter().for_each(|output| self.sim.write(output.ready, &[1]));
-        let (mut first, mut last) = (None, 0);
+    /// Runs until this many frames have left in all; the cycle in which the last one did.
+    fn run(&mut self, name: &str, frames: u64) -> Result<u64, Error> {
+        let mut last = self.sim.cycles();
         while self.frames_out < frames {
             let now = self.sim.cycles();
             if now - last > PATIENCE {
                 return Err(Error::Stuck { block: name.to_owned(), cycles: PATIENCE });
             }
             if self.cycle()? > 0 {
-                first.get_or_insert(now);
                 last = now;
             }
         }
-        Ok((last - first.unwrap_or(last)) as f64 / (frames - 1) as f64)
+        Ok(last)
     }
 
     /// One cycle; frames that left in it.
@@ -200,9 +201,6 @@ impl Subject {
             if !bit(&mut self.sim, output.valid) {
                 continue;
             }
-            if let Some(beat) = output.beat {
-                self.bytes_out += word(&mut self.sim, beat.count);
-            }
             left += u64::from(output.beat.is_none_or(|beat| bit(&mut self.sim, beat.last)));
         }
         self.frames_out += left;
@@ -211,12 +209,13 @@ impl Subject {
     }
 
     /// Beats of a frame where the block has most of them; none for a block that no beats go through.
-    fn beats_per_frame(&self) -> Option<f64> {
-        let inputs =
-            self.inputs.iter().filter_map(|input| Some(self.length.div_ceil(input.ports.beat?.bytes)));
-        let length_out = (self.bytes_out as f64 / self.frames_out as f64).round() as usize;
-        let outputs = self.outputs.iter().filter_map(|output| Some(length_out.div_ceil(output.beat?.bytes)));
-        inputs.chain(outputs).max().map(|beats| beats as f64)
+    fn beats_per_frame(&self, header: isize) -> Option<usize> {
+        let bytes = |ports: &Ports| ports.beat.map(|beat| beat.bytes);
+        let inputs = self.inputs.iter().filter_map(|input| bytes(&input.ports));
+        let inputs = inputs.map(|bytes| self.length.div_ceil(bytes));
+        let outputs = self.outputs.iter().filter_map(bytes);
+        let outputs = outputs.map(|bytes| self.length.strict_add_signed(header).div_ceil(bytes));
+        inputs.chain(outputs).max()
     }
 }
 

@@ -1,0 +1,144 @@
+//! `hematite run` on good input.
+
+use super::*;
+use rtl::config::Config;
+use serde_json::Value;
+use sim::{
+    pcap,
+    scenario::Scenario,
+    veb::{Decision, Model},
+};
+
+/// What leaves each port of the shipped scenario, by the model.
+fn expected() -> Vec<(String, Vec<Vec<u8>>)> {
+    let names = Config::small().port_names();
+    let scenario = Scenario::load(data("lan.toml")).unwrap();
+    let model = Model::new(scenario.tables(&names).unwrap());
+    let mut ports: Vec<(String, Vec<Vec<u8>>)> = names.into_iter().map(|name| (name, vec![])).collect();
+    for frame in pcap::read(data("lan.pcap")).unwrap() {
+        if let Decision::Forward(destinations) = model.decide(0, &frame.bytes, false) {
+            destinations.iter().for_each(|port| ports[port].1.push(frame.bytes.clone()));
+        }
+    }
+    ports
+}
+
+#[test]
+fn the_shipped_capture_leaves_as_the_model_says() {
+    let directory = workspace();
+    let text = stdout(hematite(directory.path(), &["run", "--simulator", "native", "--json"]));
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(summary["frames_in"], 1191);
+    assert_eq!(summary["mismatches"], 0);
+    assert!(summary["cycles"].as_u64().unwrap() > 50_000);
+    assert!(summary["frames_per_second"].as_f64().unwrap() > 0.0);
+    let out = directory.path().join("out");
+    let expected = expected();
+    assert_eq!(summary["ports"].as_array().unwrap().len(), expected.len());
+    for ((name, frames), port) in expected.iter().zip(summary["ports"].as_array().unwrap()) {
+        let bytes: usize = frames.iter().map(Vec::len).sum();
+        assert_eq!(
+            *port,
+            serde_json::json!({"name": name, "frames_out": frames.len(), "bytes_out": bytes}),
+            "{name}"
+        );
+        let written = pcap::read(out.join(format!("{name}.pcap"))).unwrap();
+        assert!(written.is_sorted_by_key(|frame| frame.timestamp), "{name}");
+        let written: Vec<Vec<u8>> = written.into_iter().map(|frame| frame.bytes).collect();
+        assert!(written == *frames, "{name}: other frames than the model's");
+    }
+    let drops = |reason: &str| {
+        let drops = summary["drops"].as_array().unwrap();
+        drops.iter().find(|drop| drop["reason"] == reason).unwrap()["frames"].as_u64().unwrap()
+    };
+    assert_eq!(drops("filtered"), 1);
+    let others = ["error", "runt", "oversize", "vlan", "buffer_full", "queue_full"];
+    assert_eq!(others.map(drops), [0; 6]);
+    let keys: Vec<&String> = summary.as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 6, "{keys:?}");
+    let kept = fs::read_to_string(out.join("summary.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), summary);
+    assert_eq!(listing(directory.path()), ["out"]);
+    opens_in_tshark(&out.join("vf1.pcap"), expected[4].1.len());
+}
+
+/// Where tshark is installed.
+fn opens_in_tshark(capture: &Path, frames: usize) {
+    let Ok(output) =
+        Command::new("tshark").arg("-r").arg(capture).args(["-T", "fields", "-e", "frame.number"]).output()
+    else {
+        return;
+    };
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), frames);
+}
+
+#[test]
+fn the_table_says_the_same() {
+    let directory = workspace();
+    let scenario = data("lan.toml");
+    let arguments =
+        ["run", "--simulator", "native", "--scenario", scenario.to_str().unwrap(), "--out", "a/b/"];
+    let table = stdout(hematite(directory.path(), &arguments));
+    assert!(table.starts_with("configuration small: 1191 frames in\n"), "{table}");
+    for (name, frames) in expected() {
+        let line = table.lines().find(|line| line.starts_with(&name)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1).unwrap(), frames.len().to_string(), "{table}");
+    }
+    assert!(table.contains("every frame as the reference model says"), "{table}");
+    assert_eq!(fs::read_to_string(directory.path().join("a/b/summary.txt")).unwrap(), table);
+}
+
+/// One frame to everybody, and two to stations of their own.
+fn three_frames(directory: &Path) {
+    let frame =
+        |last: u8| [&[0x52, 0x54, 0, 0, 0, last, 0x52, 0x54, 0, 0, 1, 0, 8, 0][..], &[7; 46]].concat();
+    let frames = [vec![0xFF; 60], frame(1), frame(2)];
+    fs::write(directory.join("in.pcap"), capture(1, &frames)).unwrap();
+}
+
+#[test]
+fn a_capture_alone_reaches_the_functions_in_turn() {
+    let directory = workspace();
+    three_frames(directory.path());
+    for config in ["small", "x3100", "wide"] {
+        let arguments = ["run", "--simulator", "native", "--config", config, "--pcap", "in.pcap", "--json"];
+        let summary: Value = serde_json::from_str(&stdout(hematite(directory.path(), &arguments))).unwrap();
+        let out = |name: &str| {
+            let ports = summary["ports"].as_array().unwrap();
+            ports.iter().find(|port| port["name"] == name).unwrap()["frames_out"].as_u64().unwrap()
+        };
+        assert_eq!(["wire0", "manager", "pf", "vf0", "vf1"].map(out), [0, 1, 2, 2, 1], "{config}");
+        assert_eq!(summary["mismatches"], 0);
+    }
+}
+
+#[test]
+fn a_later_run_replaces_an_earlier_one() {
+    let directory = workspace();
+    three_frames(directory.path());
+    let run = |more: &[&str]| {
+        let arguments = [&["run", "--simulator", "native", "--pcap", "in.pcap"], more].concat();
+        stdout(hematite(directory.path(), &arguments));
+        listing(&directory.path().join("out"))
+    };
+    let ports = Config::small().port_names();
+    let mut files: Vec<String> = ports.iter().map(|name| format!("{name}.pcap")).collect();
+    files.extend([".hematite".into(), "summary.json".into(), "summary.txt".into()]);
+    files.sort();
+    let with_trace = run(&["--trace"]);
+    assert_eq!(with_trace.len(), files.len() + 1);
+    assert!(with_trace.contains(&"trace.vcd".to_owned()), "{with_trace:?}");
+    assert_eq!(run(&[]), files);
+}
+
+#[test]
+fn without_verilator_the_native_simulator_runs() {
+    let directory = workspace();
+    three_frames(directory.path());
+    let mut command = hematite(directory.path(), &["run", "--pcap", "in.pcap", "--json"]);
+    let output = command.env("VERILATOR", "/nowhere/verilator").output().unwrap();
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("native simulator"), "{}", stderr(&output));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["frames_in"], 3);
+}
