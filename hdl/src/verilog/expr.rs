@@ -104,6 +104,19 @@ impl<'a> Printer<'a> {
         self.in_parentheses(id, self.operation(id).0)
     }
 
+    /// As an operand of a comparison.
+    pub fn operand(&self, id: ExprId) -> Doc {
+        self.at_least(id, Level::Unary)
+    }
+
+    /// The opposite of a condition.
+    pub fn negated(&self, id: ExprId) -> Doc {
+        match self.plan.expr(id).op {
+            Op::Not(inner) if !self.names.hoisted.contains_key(&id) => self.expr(inner),
+            _ => Doc::List(vec![text("!"), self.at_least(id, Level::Primary)]),
+        }
+    }
+
     /// In parentheses, unless it binds at least this tightly.
     fn at_least(&self, id: ExprId, level: Level) -> Doc {
         let (doc, own) = self.leveled(id);
@@ -271,7 +284,7 @@ impl<'a> Printer<'a> {
     /// Extended by zeros to this width.
     fn extended(&self, id: ExprId, width: u32) -> Doc {
         let zeros = width - self.plan.expr(id).width;
-        Doc::List(vec![text(format!("{{{zeros}'d0, ")), self.expr(id), text("}")])
+        Doc::List(vec![text(format!("{{{}, ", literal(&Value::zero(zeros)))), self.expr(id), text("}")])
     }
 
     fn sign_extended(&self, a: ExprId, to: u32) -> Doc {

@@ -217,7 +217,8 @@ impl Names {
             Op::Not(a) => format!("not_{}", word(a)?),
             _ => return None,
         };
-        (name.len() <= LONGEST).then_some(name)
+        let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        (legal && name.len() <= LONGEST).then_some(name)
     }
 
     /// A name from what an expression is for.

@@ -75,7 +75,7 @@ impl Block<'_, '_> {
     /// `before` closes the `if` that this one is an alternative of.
     fn conditional(&mut self, condition: ExprId, then: &[Stmt], otherwise: &[Stmt], before: &str) {
         let (condition, then, otherwise) = match then {
-            [] => (self.inverted(condition), otherwise, &[][..]),
+            [] => (self.printer.negated(condition), otherwise, &[][..]),
             _ => (self.printer.expr(condition), then, otherwise),
         };
         let start = text(format!("{before}if ("));
@@ -95,26 +95,6 @@ impl Block<'_, '_> {
                 self.nested(body);
                 self.line("end");
             }
-        }
-    }
-
-    /// The opposite of a condition.
-    fn inverted(&self, condition: ExprId) -> Doc {
-        let hoisted = self.printer.names.hoisted.contains_key(&condition);
-        let doc = |id| self.printer.expr(id);
-        match self.printer.plan.expr(condition).op {
-            Op::Not(inner) if !hoisted => doc(inner),
-            Op::Binary(..)
-            | Op::Compare(..)
-            | Op::Mux(..)
-            | Op::ReduceOr(_)
-            | Op::ReduceAnd(_)
-            | Op::ReduceXor(_)
-                if !hoisted =>
-            {
-                Doc::List(vec![text("!("), nest(vec![doc(condition)]), text(")")])
-            }
-            _ => Doc::List(vec![text("!"), doc(condition)]),
         }
     }
 
@@ -210,11 +190,16 @@ impl Block<'_, '_> {
     fn bit(&self, name: &str, size: u32, index: ExprId) -> (Option<String>, String) {
         let width = self.printer.plan.expr(index).width;
         let needed = clog2(size as usize) as u32;
-        let lines = self.printer.expr(index).lines(0);
-        let index = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        let flat = |doc: Doc| doc.lines(0).iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+        if size == 1 {
+            let zero = match width {
+                1 => flat(self.printer.negated(index)),
+                _ => format!("{} == {width}'d0", flat(self.printer.operand(index))),
+            };
+            return (Some(zero), name.to_string());
+        }
+        let index = flat(self.printer.expr(index));
         match size {
-            1 if width == 1 => (Some(format!("!{index}")), name.to_string()),
-            1 => (Some(format!("{index} == {width}'d0")), name.to_string()),
             _ if width > needed => {
                 let place = format!("{name}[{index}{}]", range(0, needed));
                 (Some(format!("{index} < {width}'d{size}")), place)
