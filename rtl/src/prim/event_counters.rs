@@ -19,7 +19,7 @@
 //!
 //! # Timing
 //! `value` is a register: the total of `read_index` one cycle earlier. An event shows in its total within `n + 1` cycles.
-//! After reset and `clear` the totals are valid from the `n + 1`-th cycle on; events in the cycle of `clear` and later count.
+//! After reset and `clear` the totals read 0 for a round, and are valid from the `n + 1`-th cycle on; events in the cycle of `clear` and later count.
 //! ```text
 //!               _   _   _   _   _
 //!  clk        _/ \_/ \_/ \_/ \_/ \_
@@ -79,10 +79,9 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
 
         let visited = decode(visit, events);
         for (i, pending) in pending.iter().copied().enumerate() {
-            let event = io.events.bit(i);
-            when(io.clear, || pending.set(event.bits().zext(pending.width())))
+            when(io.clear, || pending.set(io.events.slice(i, 1).zext(pending.width())))
                 .elsewhen(visited.bit(i), || pending.set(0))
-                .elsewhen(event, || pending.set(pending + 1));
+                .elsewhen(io.events.bit(i), || pending.set(pending + 1));
         }
 
         let waiting = select(&pending, visit);
@@ -95,7 +94,7 @@ pub fn event_counters(events: usize, width: usize) -> EventCountersIo {
         let added_to = delay_without_reset(visit);
         let sum = total.wide_add(more.zext(width));
         totals.write(added_to, sum.bit(width).mux(!lit(0, width), sum.trunc(width)));
-        let read = delay_without_reset(totals.peek(io.read_index));
+        let read = delay_without_reset(first_round.mux(lit(0, width), totals.peek(io.read_index)));
         io.value.set(read);
     })
 }

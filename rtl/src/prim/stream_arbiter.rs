@@ -119,7 +119,7 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     /// A beat moves into the output register.
     let moves = wire(flag());
     /// The owner's beat is the last of its frame.
-    let ends = wire(flag());
+    let ends = if last.is_some() { wire(flag()) } else { all_of([]) };
     /// A frame has begun and not ended.
     let within = if last.is_some() { reg_flag(false) } else { any_of([]) };
     let owner = match policy {
@@ -129,13 +129,10 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     };
     let valid = (valids & owner.onehot).any();
     let payloads: Vec<T> = io.inputs.iter().map(|input| input.payload.clone()).collect();
-    match last {
-        Some(last) => {
-            let lasts = vector(payloads.iter().map(last));
-            ends.set((lasts & owner.onehot).any());
-            when(moves, || within.set(!ends));
-        }
-        None => ends.set(true),
+    if let Some(last) = last {
+        let lasts = vector(payloads.iter().map(last));
+        ends.set((lasts & owner.onehot).any());
+        when(moves, || within.set(!ends));
     }
     let beat = onehot_select(&payloads, owner.onehot);
     let output = output_register(&io.output, valid, Routed { port: owner.port, beat });
