@@ -85,6 +85,16 @@ impl Arena {
             }
             Op::ReduceOr(a) | Op::ReduceAnd(a) | Op::ReduceXor(a) if self.width(a) == 1 => a,
             Op::SignExtend(a) if self.width(a) == width => a,
+            Op::SignExtend(a) => match self.constant(a) {
+                Some(value) => {
+                    let missing = width - value.width();
+                    let ones = vec![u64::MAX; missing.div_ceil(64) as usize];
+                    let sign = if value.bit(value.width() - 1) { &ones[..] } else { &[] };
+                    let value = value.concat(&Value::from_limbs(missing, sign));
+                    self.literal(value, loc)
+                }
+                None => self.push(op, width, loc),
+            },
             Op::Shift(shift, a, b) => match self.constant(b) {
                 Some(distance) if distance.is_zero() => a,
                 Some(distance)

@@ -137,7 +137,7 @@ impl<'a> Printer<'a> {
                 (text(name), Level::Primary)
             }
             Op::Not(a) => {
-                let inner = self.names.hoisted.get(a).is_none().then(|| &self.plan.expr(*a).op);
+                let inner = (!self.names.hoisted.contains_key(a)).then(|| &self.plan.expr(*a).op);
                 match inner {
                     Some(Op::ReduceOr(a)) => unary("~|", *a, Level::Reduction),
                     Some(Op::ReduceAnd(a)) => unary("~&", *a, Level::Reduction),

@@ -330,11 +330,11 @@ impl<'a> Hoister<'a> {
         }
         let combinational = matches!(process.kind, Kind::Comb { .. });
         walk(&process.body, &mut |stmt| {
-            if let Stmt::MemoryWrite { address, data, lanes: Some(lanes), .. } = stmt {
+            if let Stmt::MemoryWrite { memory, address, data, lanes: Some(lanes), .. } = stmt {
                 let constant = |id: &ExprId| matches!(self.plan.expr(*id).op, Op::Literal(_));
                 self.by_name.extend([*data, *lanes].into_iter().filter(|id| !constant(id)));
                 // Printed once for each lane.
-                self.add(*address, process.need, Reader::Memory(MemoryId(0)), false);
+                self.add(*address, process.need, Reader::Memory(*memory), false);
             }
             if let Stmt::Assign { target, part: Part::Bit(index), .. } = stmt
                 && self.plan.expr(*index).width > clog2(self.plan.signal(*target).width as usize) as u32

@@ -6,6 +6,7 @@ use super::{
     layout::{COLUMNS, Doc, group, nest, text},
 };
 use crate::{ir::*, value::Value};
+use std::cmp::Ordering;
 
 const STEP: usize = 4;
 
@@ -112,23 +113,24 @@ impl Block<'_, '_> {
             (default, _) => (case.arms.as_slice(), default.as_deref().unwrap_or(&[]), None),
         };
         let values: Vec<&Value> = arms.iter().map(|arm| &arm.value).collect();
-        let labels = match case.enumeration {
-            Some(_) => values.iter().map(|value| self.printer.constant(case.enumeration, value)).collect(),
-            None => labels(&values),
+        let numbers = labels(&values);
+        let label = |i: usize| match case.enumeration {
+            Some(_) => self.printer.constant(case.enumeration, values[i]),
+            None => numbers[i].clone(),
         };
         let bodies: Vec<_> = arms.iter().map(|arm| self.arm_body(&arm.body)).collect();
         let default = self.arm_body(last);
         // Arms of equal text share a label.
         let mut printed: Vec<(Vec<String>, Vec<String>)> = vec![];
-        for (label, lines) in labels.into_iter().zip(bodies) {
+        for (i, lines) in bodies.into_iter().enumerate() {
             // Arms that do the same as the default are not needed; but a list of states is better complete.
             if lines == default && (lines.is_empty() || case.enumeration.is_none() && note.is_none()) {
                 continue;
             }
 
             match printed.last_mut() {
-                Some((labels, body)) if *body == lines => labels.push(label),
-                _ => printed.push((vec![label], lines)),
+                Some((labels, body)) if *body == lines => labels.push(label(i)),
+                _ => printed.push((vec![label(i)], lines)),
             }
         }
         let note = note.map(|value| self.printer.label(case.enumeration, value));
@@ -199,13 +201,16 @@ impl Block<'_, '_> {
             return (Some(zero), name.to_string());
         }
         let index = flat(self.printer.expr(index));
-        match size {
-            _ if width > needed => {
+        match width.cmp(&needed) {
+            Ordering::Greater => {
                 let place = format!("{name}[{index}{}]", range(0, needed));
                 (Some(format!("{index} < {width}'d{size}")), place)
             }
-            _ if width < needed => (None, format!("{name}[{{{}'d0, {index}}}]", needed - width)),
-            _ => (None, format!("{name}[{index}]")),
+            Ordering::Less => {
+                let zeros = literal(&Value::zero(needed - width));
+                (None, format!("{name}[{{{zeros}, {index}}}]"))
+            }
+            Ordering::Equal => (None, format!("{name}[{index}]")),
         }
     }
 
