@@ -39,8 +39,12 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode, Error> {
         false => (400, Duration::from_secs(3)),
     };
     let mut figures = Figures::default();
-    speed::measure(config, arguments.simulator, time, &mut figures)?;
-    bridge::measure(config, frames, &mut figures)?;
+    let faster = match arguments.simulator.verilator()? {
+        true => Choice::Verilator,
+        false => Choice::Native,
+    };
+    speed::measure(config, faster, arguments.simulator, time, &mut figures)?;
+    bridge::measure(config, faster, frames, &mut figures)?;
     streams::measure(config, frames, &mut figures)?;
     figures.print(arguments.json);
     Ok(ExitCode::SUCCESS)

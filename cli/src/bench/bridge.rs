@@ -1,12 +1,20 @@
 //! Cycles per frame of the bridge's shared data path, and that it loses nothing while its outputs are free.
 
 use super::LENGTHS;
-use crate::{error::Error, figures::Figures, progress};
-use hdl::{Design, Native, elaborate};
+use crate::{
+    error::Error,
+    figures::Figures,
+    progress,
+    simulator::{Built, Choice},
+};
+use hdl::{Simulator, elaborate};
 use rtl::config::Config;
 use sim::{
     ethernet::{FrameBuilder, MacAddress},
-    veb::{Losses, PortSet, Tables, bench::Bench},
+    veb::{
+        Losses, PortSet, Tables,
+        bench::{Bench, Left},
+    },
 };
 
 /// Where frames come from and go to.
@@ -26,8 +34,8 @@ enum To {
 /// Plays `frames` frames of each length in several patterns, as fast as the bridge takes them.
 ///
 /// # Errors
-/// A bridge that stops.
-pub fn measure(config: &Config, frames: usize, figures: &mut Figures) -> Result<(), Error> {
+/// A simulator that cannot be used, or a bridge that stops.
+pub fn measure(config: &Config, choice: Choice, frames: usize, figures: &mut Figures) -> Result<(), Error> {
     let ports = config.ports();
     let patterns = [
         Pattern { name: "one port to one", sources: vec![0], to: To::Next },
@@ -40,15 +48,14 @@ pub fn measure(config: &Config, frames: usize, figures: &mut Figures) -> Result<
     let mut lost = 0;
     for length in LENGTHS {
         for pattern in &patterns {
-            let beats = length.div_ceil(config.bytes);
-            let count = frames.next_multiple_of(pattern.sources.len());
-            // Latency and the order in which frames come to an end drop out of the difference.
-            let once = pattern.play(&design, config, length, count)?;
-            let twice = pattern.play(&design, config, length, 2 * count)?;
-            lost += once.lost + twice.lost;
-            let cycles = (twice.cycles - once.cycles) as f64 / (count * pattern.copies(config)) as f64;
+            let played = match choice.build(&design, false)? {
+                Built::Verilator(sim) => pattern.play(*sim, config, length, frames),
+                Built::Native(sim) => pattern.play(*sim, config, length, frames),
+            }?;
+            lost += played.lost;
             let name = format!("veb/{}: {length} B, {}", config.name, pattern.name);
-            figures.lower(name, cycles, "cycles/frame", Some(beats as f64));
+            let goal = length.div_ceil(config.bytes) as f64;
+            figures.lower(name, played.cycles, "cycles/frame", Some(goal));
             bar.inc(1);
         }
     }
@@ -64,33 +71,58 @@ pub fn measure(config: &Config, frames: usize, figures: &mut Figures) -> Result<
 
 /// What frames of one length came to.
 struct Played {
-    /// From the first beat in to the last one out.
-    cycles: u64,
+    /// For a copy of a frame that left.
+    cycles: f64,
     /// Copies that did not leave.
     lost: usize,
 }
 
 impl Pattern {
     /// Copies of a frame that are to leave.
-    fn copies(&self, config: &Config) -> usize {
-        if self.to == To::All { config.ports() - 1 } else { 1 }
+    fn copies(&self, ports: usize) -> usize {
+        if self.to == To::All { ports - 1 } else { 1 }
     }
 
-    fn play(&self, design: &Design, config: &Config, length: usize, frames: usize) -> Result<Played, Error> {
+    fn play<S: Simulator>(
+        &self,
+        sim: S,
+        config: &Config,
+        length: usize,
+        frames: usize,
+    ) -> Result<Played, Error> {
         let ports = config.ports();
-        let mut bench = Bench::new(Native::new(design)?, config, &tables(ports), Losses::Counted, 1)?;
+        let mut bench = Bench::new(sim, config, &tables(ports), Losses::Counted, 1)?;
         bench.keep_left = true;
-        let (start, copies) = (bench.cycles(), self.copies(config));
+        // A buffer whose cells were all in use before is what the bridge lives with.
+        (0..config.cells).for_each(|_| bench.send(0, frame(0, 1, LENGTHS[0]), false));
+        collect(&mut bench, config.cells)?;
+        let frames = frames.next_multiple_of(self.sources.len());
+        // Latency and the order in which frames come to an end drop out of the difference.
+        let (once, lost_once) = self.round(&mut bench, config, length, frames)?;
+        let (twice, lost_twice) = self.round(&mut bench, config, length, 2 * frames)?;
+        let cycles = (twice as f64 - once as f64) / (frames * self.copies(ports)) as f64;
+        Ok(Played { cycles, lost: lost_once + lost_twice })
+    }
+
+    /// Cycles from the first beat in to the last one out, and copies that did not leave.
+    fn round<S: Simulator>(
+        &self,
+        bench: &mut Bench<S>,
+        config: &Config,
+        length: usize,
+        frames: usize,
+    ) -> Result<(u64, usize), Error> {
+        let (start, ports) = (bench.cycles(), config.ports());
+        let copies = self.copies(ports);
         for number in 0..frames {
             let source = self.sources[number % self.sources.len()];
             // The outputs share one reading side: more copies than it reads would fill the buffer, and rightly.
             let slot = if copies > 1 { number * length.div_ceil(config.bytes) * copies } else { 0 };
             bench.send_at(start + slot as u64, source, self.frame(source, ports, length), false);
         }
-        bench.run()?;
-        let left = bench.take_left();
+        let left = collect(bench, frames * copies)?;
         let end = left.iter().map(|frame| frame.cycle).max().unwrap_or(start);
-        Ok(Played { cycles: end - start, lost: (frames * copies).saturating_sub(left.len()) })
+        Ok((end - start, (frames * copies).saturating_sub(left.len())))
     }
 
     fn frame(&self, source: usize, ports: usize, length: usize) -> Vec<u8> {
@@ -100,6 +132,18 @@ impl Pattern {
             To::All => {
                 FrameBuilder::new(MacAddress::new([0xFF; 6]), station(source)).build_with_length(length)
             }
+        }
+    }
+}
+
+/// Runs until this many copies have left, or nothing leaves any more.
+fn collect<S: Simulator>(bench: &mut Bench<S>, copies: usize) -> Result<Vec<Left>, Error> {
+    let mut left = vec![];
+    loop {
+        let done = bench.run_for(16)?;
+        left.extend(bench.take_left());
+        if done || left.len() >= copies {
+            return Ok(left);
         }
     }
 }

@@ -22,13 +22,19 @@ const SUPPLY: usize = 400;
 /// Cycles between two looks at the clock.
 const SLICE: u64 = 1000;
 
-/// Times both simulators, or the chosen one.
+/// Times both simulators, or the chosen one. `faster` is the one to prefer.
 ///
 /// # Errors
-/// A simulator that is chosen and cannot be used.
-pub fn measure(config: &Config, choice: Choice, time: Duration, figures: &mut Figures) -> Result<(), Error> {
+/// A design that a simulator cannot be built for.
+pub fn measure(
+    config: &Config,
+    faster: Choice,
+    choice: Choice,
+    time: Duration,
+    figures: &mut Figures,
+) -> Result<(), Error> {
     let design = elaborate(|| rtl::veb::veb(config))?.design;
-    if choice.verilator()? {
+    if faster == Choice::Verilator {
         simulator("Verilator", VERILATOR_GOAL, &|| verilated(&design, false), config, time, figures)?;
     }
     if choice != Choice::Verilator {
