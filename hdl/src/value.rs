@@ -14,7 +14,7 @@ impl Value {
     pub fn from_limbs(width: u32, limbs: &[u64]) -> Value {
         let mut limbs = limbs.to_vec();
         limbs.resize(width.div_ceil(64) as usize, 0);
-        if width % 64 != 0 {
+        if !width.is_multiple_of(64) {
             *limbs.last_mut().expect("a width of at least 1") &= !0 >> (64 - width % 64);
         }
         Value { width, limbs }

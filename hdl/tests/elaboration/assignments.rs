@@ -2,6 +2,9 @@
 
 use crate::*;
 
+/// A faulty body and what is said of it.
+type Fault = (fn(&Io), &'static str);
+
 #[test]
 fn latch() {
     #[hdl]
@@ -139,7 +142,7 @@ fn never_set() {
 
 #[test]
 fn cannot_be_set() {
-    let faults: &[(fn(&Io), &str)] = &[
+    let faults: &[Fault] = &[
         (|io| io.a.set(1), "`a` of 8 bits"),
         (|io| io.a.set(1), "cannot be set: it is an input of the module"),
         (|io| io.a.slice(0, 2).set(1), "it is an input of the module"),
@@ -229,12 +232,12 @@ fn switches() {
 
 #[test]
 fn nothing_is_declared_in_cases() {
-    let faults: &[(fn(&Io), &str)] = &[
-        (|io| discard(wire(bits(8)).set(io.a)), "a wire is made inside cases()"),
-        (|io| discard(reg(bits(8)).set(io.a)), "a register is made inside cases()"),
+    let faults: &[Fault] = &[
+        (|io| wire(bits(8)).set(io.a), "a wire is made inside cases()"),
+        (|io| reg(bits(8)).set(io.a), "a register is made inside cases()"),
         (|io| discard(delay(io.a)), "a register is made inside cases()"),
         (|io| discard(mem_of_8_in_a_line(io)), "a memory is made inside cases()"),
-        (|io| discard(child_in_a_line(io)), "an instance is made inside cases()"),
+        (|io| child_in_a_line(io), "an instance is made inside cases()"),
     ];
     for (body, what) in faults {
         let errors = errors(|| {

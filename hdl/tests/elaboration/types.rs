@@ -121,7 +121,7 @@ fn a_value_serves_as_a_type() {
     }
     #[hdl]
     fn body(io: &Pipe) {
-        let between = wire(io.from.clone());
+        let between = wire(io.from);
         between.connect(&io.from);
         let stage = module("stage", Pipe { from: between.input(), to: between.output() }, |io| {
             io.to.connect(&io.from);

@@ -28,7 +28,7 @@ fn loops_across_modules() {
     }
     let errors = errors(|| dut(body));
     assert_eq!(errors.len(), 1, "{:?}", Errors(errors));
-    has(&errors[0].message, &["combinational loop: ", "`child_q`"]);
+    has(&errors[0].message, &["combinational loop: ", "`child.q`"]);
 }
 
 /// Bits that follow each other are no loop, whatever the words look like.

@@ -2,9 +2,12 @@
 
 use crate::*;
 
+/// What the message starts with, and the faulty body.
+type Fault = (&'static str, fn(&Io));
+
 /// Each of these faulty bodies gives one error, at its own line, that starts with its key.
 #[track_caller]
-fn each(faults: &[(&str, fn(&Io))], parts: &[&str]) {
+fn each(faults: &[Fault], parts: &[&str]) {
     for (what, body) in faults {
         let message = error(&format!("({what:?}, "), body);
         assert!(message.starts_with(&format!("{what}: ")), "{message}");
@@ -14,7 +17,7 @@ fn each(faults: &[(&str, fn(&Io))], parts: &[&str]) {
 
 #[test]
 fn operands_differ() {
-    let faults: &[(&str, fn(&Io))] = &[
+    let faults: &[Fault] = &[
         ("add", |io| io.q.set(io.a + io.b)),
         ("sub", |io| io.q.set(io.a - io.b)),
         ("bitand", |io| io.q.set(io.a & io.b)),
@@ -35,7 +38,7 @@ fn operands_differ() {
 
 #[test]
 fn signed_operands_differ() {
-    let faults: &[(&str, fn(&Io))] = &[
+    let faults: &[Fault] = &[
         ("add", |io| io.q.set((io.a.as_signed() + io.b.as_signed()).bits())),
         ("sub", |io| io.q.set((io.a.as_signed() - io.b.as_signed()).bits())),
         ("eq", |io| io.q.set(io.a.as_signed().eq(io.b.as_signed()).bits().zext(8))),
@@ -49,7 +52,7 @@ fn signed_operands_differ() {
 
 #[test]
 fn assigned_widths_differ() {
-    let faults: &[(&str, fn(&Io))] = &[
+    let faults: &[Fault] = &[
         ("set", |io| io.q.set(io.b)),
         ("connect", |io| io.q.connect(&io.b)),
         ("set_at", |io| discard((io.q.set(0), set_at(&[io.q], lit(0, 1), io.b)))),
@@ -65,7 +68,7 @@ fn assigned_widths_differ() {
 
 #[test]
 fn shapes_differ() {
-    let faults: &[(&str, fn(&Io))] = &[
+    let faults: &[Fault] = &[
         ("mux", |io| io.q.set(cat(io.c.mux(vec![io.a], vec![io.a, io.a])))),
         ("select", |io| io.q.set(cat(select(&[vec![io.a], vec![io.a, io.a]], io.c)))),
         ("select", |io| io.q.set(cat(select(&[vec![io.a, io.a], vec![io.a]], io.c)).trunc(8))),
