@@ -88,11 +88,11 @@ impl Config {
 
     /// Whether the parameters are in their ranges; the message names the one that is not.
     pub fn check(&self) -> Result<(), String> {
-        let power = |what: &str, value: usize, low: usize, high: usize| {
-            match value.is_power_of_two() && (low..=high).contains(&value) {
-                true => Ok(()),
-                false => Err(format!("{what}: {value} is not a power of two from {low} to {high}")),
-            }
+        let power = |what: &str, value: usize, low: usize, high: usize| match value.is_power_of_two()
+            && (low..=high).contains(&value)
+        {
+            true => Ok(()),
+            false => Err(format!("{what}: {value} is not a power of two from {low} to {high}")),
         };
         if !(1..=2).contains(&self.wires) {
             return Err(format!("wires: {} is not 1 or 2", self.wires));

@@ -69,7 +69,10 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference { cycle, port, values: [first, second], history } = self;
         let (first, second) = (hex(first), hex(second));
-        write!(f, "cycle {cycle}: `{port}` is {first} in the first simulator, {second} in the second\n{history}")
+        write!(
+            f,
+            "cycle {cycle}: `{port}` is {first} in the first simulator, {second} in the second\n{history}"
+        )
     }
 }
 
@@ -86,7 +89,12 @@ pub fn run(design: &Design, options: &Options) -> Result<Stats, EquivalenceError
         native.poison(options.seed);
     }
     let mut verilated = verilate(design)?;
-    let blocks: Vec<String> = design.top().instances.iter().filter_map(|it| Some(it.name.strip_prefix("u_")?.to_owned() + "_")).collect();
+    let blocks: Vec<String> = design
+        .top()
+        .instances
+        .iter()
+        .filter_map(|it| Some(it.name.strip_prefix("u_")?.to_owned() + "_"))
+        .collect();
     side_by_side(&mut native, &mut verilated, options, &blocks).map_err(EquivalenceError::Difference)
 }
 
@@ -161,7 +169,8 @@ fn side_by_side(
         history.push_back(Row { cycle, values, clocks: step.clocks, resets: step.resets });
         if let Some(port) = wrong {
             let name = &interface.ports[port].name;
-            let block = blocks.iter().filter(|block| name.starts_with(*block)).max_by_key(|block| block.len());
+            let block =
+                blocks.iter().filter(|block| name.starts_with(*block)).max_by_key(|block| block.len());
             return Err(Box::new(difference(port, block.map_or("", |block| block), &interface, &history)));
         }
         if history.len() > HISTORY {

@@ -1,1 +1,5 @@
+//! What crosses crates: the fuzzer of the language, and integration tests of the whole.
 
+pub mod fuzz;
+mod guide;
+pub mod traffic;

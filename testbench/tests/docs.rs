@@ -15,13 +15,17 @@ fn check_part(page: &str, marker: &str, language: &str, wanted: &str) {
     if env::var_os("BLESS").is_some() {
         fs::write(&path, format!("{}{wanted}{}", &text[..from], &text[to..])).unwrap();
     } else {
-        assert!(text[from..to] == wanted, "{page} is out of date: BLESS=1 cargo test -p testbench --test docs");
+        assert!(
+            text[from..to] == wanted,
+            "{page} is out of date: BLESS=1 cargo test -p testbench --test docs"
+        );
     }
 }
 
 #[test]
 fn rust_and_verilog_side_by_side() {
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rtl/src/veb/references.rs"));
+    let source =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../rtl/src/veb/references.rs"));
     let config = Config::small();
     let design = elaborate(|| rtl::veb::references::references(&config)).unwrap().design;
     check_part("side-by-side.md", "rust", "rust,ignore", &source.unwrap());

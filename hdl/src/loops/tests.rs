@@ -71,6 +71,14 @@ fn arithmetic_makes_a_loop() {
 }
 
 #[test]
+fn a_carry_makes_a_loop() {
+    let errors = follow(|second, b| b + second.slice(7, 1).zext(8));
+    assert!(errors[0].message.starts_with("combinational loop: "), "{errors:?}");
+    let errors = follow(|second, b| b + cat([second.slice(0, 1), lit(0, 7)]));
+    assert!(errors[0].message.contains("though no bit of it does"), "{errors:?}");
+}
+
+#[test]
 fn a_dynamic_shift_makes_a_loop_and_a_constant_one_does_not() {
     let errors = follow(|second, b| second << b.trunc(3));
     assert!(errors[0].message.starts_with("combinational loop: "), "{errors:?}");

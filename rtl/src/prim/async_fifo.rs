@@ -95,14 +95,15 @@ pub fn async_fifo<T: Data>(payload: T, depth: usize, enq: Clock, deq: Clock) -> 
             let waiting = reg_flag(false);
             let write_meta = delay(cross(write.gray));
             let write_seen = delay(write_meta);
-            let pop;
+            /// A beat leaves the RAM.
+            let pop = wire(flag());
             if depth <= DISTRIBUTED {
                 let word = ram.peek(read.at.trunc(address));
                 let deq = output_register(&io.deq, waiting, word);
-                pop = deq.advance & waiting;
+                pop.set(deq.advance & waiting);
             } else {
                 let ReadAhead { fetch, .. } = read_ahead(&ram, read.at.trunc(address), waiting, &io.deq);
-                pop = fetch;
+                pop.set(fetch);
             }
             waiting.set(!read.advance(pop, write_seen));
         });

@@ -18,7 +18,7 @@
 //! by a register. Deeper ones use block RAM, whose output is too slow to be followed by logic: an output register stands
 //! behind it, and the two stages hold two more beats than `depth`. `enq.ready` and `deq.valid` are flip-flops, and so is
 //! the count, from which both are computed a cycle ahead. `occupancy` is that count, or for block RAM the sum of it and
-//! the two stages; it is at most [`capacity`].
+//! the two stages; it is at most [`fifo_capacity`].
 //!
 //! # Timing
 //! A beat every cycle in and out at once. From `enq` to `deq.valid` into an empty FIFO: 1 cycle (distributed) or
@@ -59,12 +59,12 @@ pub struct FifoIo<T> {
     pub deq: Stream<T>,
     /// Number of beats inside.
     #[output]
-    #[ty(bits(clog2(capacity(depth) + 1)))]
+    #[ty(bits(clog2(fifo_capacity(depth) + 1)))]
     pub occupancy: Bits,
 }
 
 /// How many beats a FIFO of this depth holds when it is full.
-pub const fn capacity(depth: usize) -> usize {
+pub const fn fifo_capacity(depth: usize) -> usize {
     if depth <= DISTRIBUTED { depth } else { depth + 2 }
 }
 
@@ -92,17 +92,18 @@ pub fn fifo<T: Data>(payload: T, depth: usize) -> FifoIo<T> {
 
         io.enq.ready.set(ready);
         let push = io.enq.fire();
-        let pop;
+        /// A beat leaves the RAM.
+        let pop = wire(flag());
         if depth <= DISTRIBUTED {
             io.deq.valid.set(waiting);
             io.deq.payload.set(ram.peek(read_at));
             io.occupancy.set(count);
-            pop = io.deq.fire();
+            pop.set(io.deq.fire());
         } else {
             let ReadAhead { fetch, loaded, holding } = read_ahead(&ram, read_at, waiting, &io.deq);
             let staged = loaded.bits().zext(2) + holding.bits().zext(2);
             io.occupancy.set(count.zext(io.occupancy.width()) + staged.zext(io.occupancy.width()));
-            pop = fetch;
+            pop.set(fetch);
         }
 
         when(push, || {
@@ -143,14 +144,14 @@ pub(super) fn read_ahead<T: Data>(ram: &Mem<T>, read_at: Bits, waiting: Bool, de
     let advance = !holding | deq.ready;
     let fetch = waiting & (!loaded | advance);
     let word = ram.read_if(fetch, read_at);
-    let output = reg_without_reset(word.clone());
+    let held = reg_without_reset(word.clone());
     when(fetch | advance, || loaded.set(fetch));
     when(advance, || {
         holding.set(loaded);
-        output.set(word);
+        held.set(word);
     });
     deq.valid.set(holding);
-    deq.payload.set(output);
+    deq.payload.set(held);
     ReadAhead { fetch, loaded, holding }
 }
 
@@ -201,9 +202,9 @@ mod tests {
             source.send(words);
             bench.sim.poke(io.deq.ready, false);
             (0..depth + 20).for_each(|_| bench.cycle(&mut [&mut source]));
-            assert_eq!(source.sent, capacity(depth));
+            assert_eq!(source.sent, fifo_capacity(depth));
             assert!(!bench.sim.peek(io.enq.ready));
-            assert_eq!(bench.sim.peek(io.occupancy), capacity(depth) as u128);
+            assert_eq!(bench.sim.peek(io.occupancy), fifo_capacity(depth) as u128);
         }
     }
 

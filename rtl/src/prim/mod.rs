@@ -27,7 +27,7 @@ pub use cam::{CamIo, CamResult, CamWrite, cam};
 pub use counter::{CounterIo, Overflow, counter};
 pub use crc::{CrcIo, CrcParameters, ETHERNET, crc};
 pub use event_counters::{EventCountersIo, event_counters};
-pub use fifo::{DISTRIBUTED, FifoIo, capacity, fifo};
+pub use fifo::{DISTRIBUTED, FifoIo, fifo, fifo_capacity};
 pub use grid::catalogue;
 pub use packetiser::{DepacketiserIo, Packet, PacketiserIo, depacketiser, packetiser};
 pub use register_slice::register_slice;

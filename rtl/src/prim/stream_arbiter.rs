@@ -11,13 +11,13 @@
 //!     ...      |  >--[ output register ]--> output { port, beat }
 //!  inputs[n] --| /
 //!              |/
-//!               ^ port, owner [D Q] <-- arbiter <-- valids of the others
+//!               ^ owner [D Q] <-- arbiter <-- valids of the others
 //! ```
 //!
 //! # Internals
 //! [`Policy::RoundRobin`]: the owner of the output is a register. While it sends its last beat, the arbiter already
-//! picks the next owner among the *other* requests; if there is none, the owner stays. So neither the arbiter nor its
-//! encoder stands in front of the wide multiplexer, and there are no idle cycles between owners.
+//! picks the next owner among the *other* requests; if there is none, the owner stays. So the arbiter does not stand in
+//! front of the wide multiplexer, and there are no idle cycles between owners.
 //!
 //! [`Policy::Priority`]: the lowest request is chosen in the cycle in which its beat moves (of a frame: its first beat).
 //! Under steady requests of lower ports the higher ones wait for ever.
@@ -100,13 +100,6 @@ fn name<T: Data>(kind: &str, payload: &T, ports: usize, policy: Policy) -> Strin
     format!("{kind}_{ports}x{}{suffix}", payload.size())
 }
 
-/// Who sends in this cycle.
-struct Owner {
-    /// One of the inputs, or none.
-    onehot: Bits,
-    port: Bits,
-}
-
 /// Tells whether a payload ends a frame.
 type Last<'a, T> = &'a dyn Fn(&T) -> Bool;
 
@@ -123,35 +116,34 @@ fn merge<T: Data>(io: &ArbiterIo<T>, policy: Policy, last: Option<Last<T>>) {
     /// A frame has begun and not ended.
     let within = if last.is_some() { reg_flag(false) } else { any_of([]) };
     let owner = match policy {
-        _ if ports == 1 => Owner { onehot: lit(1, 1), port: lit(0, 1) },
+        _ if ports == 1 => lit(1, 1),
         Policy::RoundRobin => in_turn(valids, moves, ends, within),
         Policy::Priority => by_priority(valids, moves, last.is_some().then_some(within)),
     };
-    let valid = (valids & owner.onehot).any();
+    let valid = (valids & owner).any();
     let payloads: Vec<T> = io.inputs.iter().map(|input| input.payload.clone()).collect();
     if let Some(last) = last {
         let lasts = vector(payloads.iter().map(last));
-        ends.set((lasts & owner.onehot).any());
+        ends.set((lasts & owner).any());
         when(moves, || within.set(!ends));
     }
-    let beat = onehot_select(&payloads, owner.onehot);
-    let output = output_register(&io.output, valid, Routed { port: owner.port, beat });
+    let port = encode(owner);
+    let beat = onehot_select(&payloads, owner);
+    let output = output_register(&io.output, valid, Routed { port, beat });
     moves.set(valid & output.advance);
     for (i, input) in io.inputs.iter().enumerate() {
-        input.ready.set(owner.onehot.bit(i) & output.advance);
+        input.ready.set(owner.bit(i) & output.advance);
     }
-    assert(!owner.onehot.any() | is_onehot(owner.onehot), "one owner at most");
+    assert(!owner.any() | is_onehot(owner), "one owner at most");
     cover(valids.all(), "all inputs at once");
 }
 
 /// The owner moves on when its frame ends or while it is idle.
 #[hdl]
-fn in_turn(valids: Bits, moves: Bool, ends: Bool, within: Bool) -> Owner {
+fn in_turn(valids: Bits, moves: Bool, ends: Bool, within: Bool) -> Bits {
     let ports = valids.width();
     /// The owner of the output.
     let onehot = reg_init(lit(1, ports));
-    /// The number of the owner.
-    let port = reg(bits(clog2(ports)));
     /// The inputs above the owner: they come first.
     let above = reg_init(!lit(1, ports));
     let others = valids & !onehot;
@@ -160,24 +152,23 @@ fn in_turn(valids: Bits, moves: Bool, ends: Bool, within: Bool) -> Owner {
     let pass_on = (moves & ends | idle) & others.any();
     when(pass_on, || {
         onehot.set(next.grant);
-        port.set(encode(next.grant));
         above.set(next.above);
     });
-    Owner { onehot, port }
+    onehot
 }
 
 /// The lowest request, or whose frame has begun: `within`, if there are frames.
 #[hdl]
-fn by_priority(valids: Bits, moves: Bool, within: Option<Bool>) -> Owner {
+fn by_priority(valids: Bits, moves: Bool, within: Option<Bool>) -> Bits {
     let lowest = first_one(valids);
     let Some(within) = within else {
-        return Owner { onehot: lowest, port: encode(lowest) };
+        return lowest;
     };
     /// Whose frame has begun.
     let locked = reg(bits(valids.width()));
     let onehot = within.mux(locked, lowest);
     when(moves, || locked.set(onehot));
-    Owner { onehot, port: encode(onehot) }
+    onehot
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The cells of the packet buffer: which are free, and which follows which.
 
-use super::{
-    types::Chain,
-    writer::Link,
-};
-use crate::config::Config;
+use super::{types::Chain, writer::Link};
+use crate::{config::Config, prim};
 use hdl::*;
+
+/// Free cells that wait to be taken, at most.
+const ON_HAND: usize = 32;
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -14,7 +14,7 @@ pub struct CellsIo {
     #[output]
     #[ty(Stream::ty(bits(config.cell_bits())))]
     pub free: Stream<Bits>,
-    /// No cell is free, and none is on its way to `free`.
+    /// In the cycle before, no cell was free and none was on its way to `free`.
     #[output]
     pub exhausted: Bool,
     /// How many cells are free.
@@ -49,9 +49,9 @@ pub struct CellsIo {
 /// ```
 ///
 /// After reset a counter hands out all cells once, so that nothing has to be written first. From then on cells come
-/// from the head of the list, one in two cycles. The last cell of the list stays in it, so that head and tail never have to be
-/// brought together: one cell is free but cannot be had. A link goes first, then the releases in turn. All outputs
-/// are registers but `release.ready` and `successor`, the output of the memory.
+/// from the head of the list, one in two cycles, and wait in a FIFO. The last cell of the list stays in it, so that head
+/// and tail never have to be brought together: one cell is free but cannot be had. A link goes first, then the releases
+/// in turn. All outputs are registered but `release.ready`, and `free` and `successor`, the outputs of memories.
 #[hdl]
 pub fn cells(config: &Config) -> CellsIo {
     module(format!("veb_cells_{}", config.cells), CellsIo::ty(config), |io| {
@@ -67,55 +67,43 @@ pub fn cells(config: &Config) -> CellsIo {
         let turn = reg(flag());
         let second = io.release[1].valid & (turn | !io.release[0].valid);
         let released = second.mux(io.release[1].payload, io.release[0].payload);
-        // A cycle late, so that `release.ready` does not depend on the beat that the writer takes in this cycle.
-        let link_valid = delay(io.link.valid);
-        let link = delay_without_reset(io.link.payload);
-        let may_release = !link_valid;
+        let may_release = !io.link.valid;
         io.release[0].ready.set(may_release & !second);
         io.release[1].ready.set(may_release & second);
         let has_cells = released.cells.any();
         let release = may_release & (io.release[0].valid | io.release[1].valid) & has_cells;
-        when(release, || turn.set(!second));
+        when(io.release[0].fire() | io.release[1].fire(), || turn.set(!second));
 
-        when(link_valid, || links.write(link.cell, link.next))
+        when(io.link.valid, || links.write(io.link.payload.cell, io.link.payload.next))
             .elsewhen(release & listed, || links.write(tail, released.head));
         when(release, || {
             tail.set(released.tail);
             listed.set(true);
         });
 
-        // The next free cell, from the counter while it lasts, then from the list.
-        let free_valid = reg(flag());
-        let free_cell = reg_without_reset(cell);
-        io.free.valid.set(free_valid);
-        io.free.payload.set(free_cell);
-        let wanted = !free_valid | io.free.ready;
-
+        // Cells on hand, from the counter while it lasts, then from the list. Ports that run in step ask for one each in
+        // consecutive cycles.
+        let on_hand = prim::fifo(cell, ON_HAND);
+        let room = on_hand.enq.ready;
         /// Cells that were never handed out start here; the top bit says that there are none.
         let fresh = reg(bits(config.cell_count_bits()));
         let none_fresh = fresh.bit(config.cell_bits());
         /// The successor of the list's head is being read.
         let popping = reg(flag());
         let can_pop = none_fresh & listed & head.ne(tail);
-        let pop = can_pop & wanted & !popping;
+        let pop = can_pop & room & !popping;
         popping.set(pop);
         let next_head = links.read_if(pop, head);
-        when(wanted, || free_valid.set(false));
-        when(wanted & !none_fresh, || {
-            free_valid.set(true);
-            free_cell.set(fresh.trunc(config.cell_bits()));
-            fresh.set(fresh + 1);
-        });
-        when(popping, || {
-            free_valid.set(true);
-            free_cell.set(head);
-            head.set(next_head);
-        });
+        on_hand.enq.valid.set(!none_fresh | popping);
+        on_hand.enq.payload.set(none_fresh.mux(head, fresh.trunc(config.cell_bits())));
+        when(!none_fresh & room, || fresh.set(fresh + 1));
+        when(popping, || head.set(next_head));
         when(release & !listed, || head.set(released.head));
+        io.free.connect(&on_hand.deq);
 
         let exhausted = reg(flag());
         io.exhausted.set(exhausted);
-        exhausted.set(none_fresh & !can_pop & !popping & !free_valid);
+        exhausted.set(none_fresh & !can_pop & !popping & !on_hand.deq.valid);
 
         let free_count = reg_init(lit(config.cells, config.cell_count_bits()));
         io.free_count.set(free_count);

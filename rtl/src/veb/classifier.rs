@@ -60,7 +60,7 @@ struct Lookup {
 /// ```
 ///
 /// Takes a frame in each cycle, with a constant latency of 5 cycles while `decision.ready`; all stages stand while it is
-/// not. For `4096` cycles after reset, and for about ten at each change of the MAC table, no frame is taken.
+/// not. For `4096` cycles after reset, and for about ten at each change of a table, no frame is taken.
 /// `frame.ready` is combinational.
 #[hdl]
 pub fn classifier(config: &Config) -> ClassifierIo {
@@ -75,7 +75,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let occupied = reg(vec![flag(); 5]);
         let stage = reg_without_reset(vec![Lookup::ty(config); 4]);
         let advance = !occupied[4] | io.decision.ready;
-        let open = vlans.cleared & !macs.busy;
+        let open = vlans.cleared & !macs.busy & !io.vlan_change.valid;
         io.frame.ready.set(advance & open);
         when(advance, || {
             occupied[0].set(io.frame.valid & open);
@@ -111,6 +111,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         macs.quiet.set(!any_of(occupied[..4].to_vec()));
         vlans.advance.set(advance);
         vlans.vid.set(key.vid);
+        vlans.quiet.set(!occupied[0]);
         let members = reg_without_reset(vec![bits(config.ports()); 2]);
         when(advance, || {
             members[0].set(vlans.members);
@@ -120,7 +121,8 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         // Stage 4: the decision.
         let lookup = stage[3];
         let members = members[1];
-        let missed = lookup.group.mux(members.zero(), io.default_ports) | lookup.group.bits().repeat(config.ports());
+        let missed =
+            lookup.group.mux(members.zero(), io.default_ports) | lookup.group.bits().repeat(config.ports());
         let wanted = macs.hit.mux(macs.ports, missed);
         let source = prim::decode(lookup.port, config.ports());
         let allowed = wanted & members & !source;

@@ -89,12 +89,12 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let reasons = Reason::COUNTED.map(|(reason, _)| settled & decision.reason.is(reason));
         io.dropped.set(vector(reasons));
 
-        for port in 0..config.ports() {
+        for (port, &owed) in owed.iter().enumerate() {
             let more = (occupied & accepted.bit(port)).mux(decision.chain.cells, count.zero());
             let is_finished = io.finished.valid & io.finished.payload.port.eq(port);
             let less = is_finished.mux(io.finished.payload.cells, count.zero());
-            owed[port].set(owed[port] + more - less);
-            room.bit(port).set(owed[port].le(io.free_count));
+            owed.set(owed + more - less);
+            room.bit(port).set(owed.le(io.free_count));
         }
         io.release.assert_stable();
     })

@@ -32,7 +32,7 @@ use crate::{
 };
 use hdl::*;
 use registers::{Request, Response};
-use types::QueueEntry;
+use types::{Decision, QueueEntry};
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -82,7 +82,10 @@ pub fn veb(config: &Config) -> VebIo {
         writer.free.connect(&cells.free);
         writer.exhausted.set(cells.exhausted);
         classifier.frame.connect(&writer.frame);
-        dispatch.decision.connect(&classifier.decision);
+        // Ends the chain of `ready` that would run from the free list back to the ports.
+        let decided = prim::skid_buffer(Decision::ty(config));
+        decided.input.connect(&classifier.decision);
+        dispatch.decision.connect(&decided.output);
         dispatch.free_count.set(cells.free_count);
 
         // Out: from the queues to the ports.
@@ -99,7 +102,10 @@ pub fn veb(config: &Config) -> VebIo {
             io.egress[port].connect(&output.deq);
             left.push(output.deq.fire());
             assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");
-            assert(output.enq.ready | !output.enq.valid, "an output buffer has room for what it was promised");
+            assert(
+                output.enq.ready | !output.enq.valid,
+                "an output buffer has room for what it was promised",
+            );
         }
         scheduler.left.set(vector(left));
         reader.data.set(writer.data);
@@ -133,14 +139,10 @@ pub fn veb(config: &Config) -> VebIo {
 /// Every block of the bridge for a configuration, the whole last.
 pub fn catalogue(config: &Config) -> Vec<Block> {
     let mut blocks = vec![];
-    let mut add = |name: &str, build: Box<dyn Fn(&Config) -> Result<Design, Errors>>| {
-        let config = config.clone();
-        let name = format!("veb/{name}/{}", config.name);
-        blocks.push(Block { name, build: Box::new(move || build(&config)) });
-    };
     macro_rules! block {
         ($name:literal, $generator:path) => {
-            add($name, Box::new(|config| Ok(elaborate(|| $generator(config))?.design)))
+            let config = config.clone();
+            blocks.push(Block::new(format!("veb/{}/{}", $name, config.name), move || $generator(&config)));
         };
     }
     block!("parser", parser::parser);

@@ -1,11 +1,11 @@
 //! From the packet buffer to the output buffers.
 
+use super::{scheduler::TURNS, types::FrameCopy, writer::DataWrite};
 use crate::{
     config::{CELL_BEATS, Config},
     frame::Beat,
     prim::{self, Routed},
 };
-use super::{scheduler::TURNS, types::FrameCopy, writer::DataWrite};
 use hdl::*;
 
 /// Some beats of one cell, for one port.
@@ -97,7 +97,8 @@ pub fn reader(config: &Config) -> ReaderIo {
         io.turn_done.set(turn_done);
         when(go, || position.set(is_last_beat.mux(position.zero(), position + 1)));
 
-        let word = data.read_if(go, cat([turn.cell, position]));
+        // Read in every cycle: an enable would have a long way to all RAMs, and what is not wanted is not looked at.
+        let word = data.read(cat([turn.cell, position]));
         let full = lit(config.bytes, clog2(config.bytes + 1));
         let partial = ends_frame & turn.last_bytes.any();
         let count = partial.mux(turn.last_bytes.zext(full.width()), full);

@@ -25,7 +25,7 @@ pub mod address {
     pub const PORTS_LO: u16 = 0x0018;
     pub const PORTS_HI: u16 = 0x001c;
     /// Writing starts one of [`super::command`]; an error while one is under way. Reading tells in bit 0 whether one is,
-    /// and in bits 3:1 the [`super::Outcome`] of the last.
+    /// and in bits 2:1 the [`super::Outcome`] of the last.
     pub const COMMAND: u16 = 0x0020;
     /// VID of untagged frames of a port, 12 bits; 1 after reset.
     pub const fn pvid(port: usize) -> u16 {
@@ -139,7 +139,7 @@ enum Command {
 ///
 /// An access takes four cycles: to take it, to decode and write, to read the counters, to respond. Commands run on
 /// their own; COMMAND tells when they are done. It reads busy after reset until both tables are clear. A drop shows in
-/// its counter after as many cycles as there are counters; a counter stops at its largest value.
+/// its counter within two cycles more than there are counters; a counter stops at its largest value.
 #[hdl]
 pub fn registers(config: &Config) -> RegistersIo {
     let name = format!("veb_registers_{}_{}", config.ports(), config.cells);

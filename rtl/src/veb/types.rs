@@ -72,7 +72,7 @@ pub struct Frame {
     pub port: Bits,
     /// Why it cannot be forwarded, as far as that is known by now.
     pub reason: Enum<Reason>,
-    /// In bytes; counts on up to one beat beyond the limit.
+    /// In bytes; counts on up to two beats beyond the limit.
     pub length: U<14>,
     #[ty(Chain::ty(config))]
     pub chain: Chain,

@@ -24,7 +24,10 @@ pub struct VlanTableIo {
     #[output]
     #[ty(bits(config.ports()))]
     pub members: Bits,
-    /// Not ready while the table clears itself after reset.
+    /// No frame's VLAN is read in this cycle, if a change is there.
+    #[input]
+    pub quiet: Bool,
+    /// Not ready while the table clears itself after reset, or is not quiet.
     #[input]
     #[ty(Stream::ty(Members::ty(config)))]
     pub change: Stream<Members>,
@@ -45,8 +48,8 @@ pub fn vlan_table(config: &Config) -> VlanTableIo {
         when(!cleared, || clearing.set(clearing + 1));
         let address = cleared.mux(io.change.payload.vid.pack(), clearing.trunc(12));
         let ports = cleared.mux(io.change.payload.ports, io.members.zero());
-        when(!cleared | io.change.valid, || members.write(address, ports));
-        io.change.ready.set(cleared);
+        when(!cleared | (io.change.valid & io.quiet), || members.write(address, ports));
+        io.change.ready.set(cleared & io.quiet);
         io.cleared.set(cleared);
         io.members.set(members.read_if(io.advance, io.vid));
     })

@@ -22,7 +22,7 @@ pub struct WriterIo {
     #[input]
     #[ty(Stream::ty(bits(config.cell_bits())))]
     pub free: Stream<Bits>,
-    /// There is no free cell, and none is on its way from the free list.
+    /// In the cycle before, no cell was free and none was on its way from the free list.
     #[input]
     pub exhausted: Bool,
     /// Data for the packet buffer.
@@ -102,15 +102,19 @@ struct Ended {
 ///  beats ──► parser ───────────────────────────┘
 /// ```
 ///
-/// Takes a beat in each cycle. It stalls only while the free list is between two cells, while a frame waits for
+/// Takes a beat in each cycle. It stalls only while no free cell is on hand but some are listed, while a frame waits for
 /// `frame.ready`, and never because the packet buffer is full: a frame that finds no cell is broken off and handed on
-/// with reason `BufferFull`. Latency from the last beat to `frame`: 1 cycle. `beats.ready`, `cell.ready`, `data` and
-/// `link` are combinational; `frame` comes from a register through the parser's distributed RAM.
+/// with reason `BufferFull`. Latency from the last beat to `frame`: 1 cycle. `beats.ready` and `free.ready` are
+/// combinational; `frame` comes from a register through the parser's distributed RAM.
 #[hdl]
 pub fn writer(config: &Config) -> WriterIo {
     let name = format!("veb_writer_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
     module(name, WriterIo::ty(config), |io| {
         let Routed { port, beat } = io.beats.payload;
+
+        let fits = beat.count.ne(0) & beat.count.le(config.bytes);
+        let is_full = beat.count.eq(config.bytes);
+        assume(!io.beats.valid | (fits & (beat.last | is_full)), "a beat is full unless it is the last");
 
         // Where the frame of this beat's port stands; all zero before its first beat.
         let progress = mem(Progress::ty(config), config.ports().next_power_of_two(), Collision::Undefined);
@@ -139,12 +143,13 @@ pub fn writer(config: &Config) -> WriterIo {
         let fire = io.beats.fire();
         io.free.ready.set(needs_cell & io.beats.valid & ready);
 
-        io.data.valid.set(fire & store & (!needs_cell | io.free.valid));
-        io.data.payload.address.set(cat([cell, before.offset]));
-        io.data.payload.data.set(beat.data);
-        io.link.valid.set(fire & gets_cell & !is_first_cell);
-        io.link.payload.cell.set(before.chain.tail);
-        io.link.payload.next.set(io.free.payload);
+        // A cycle later: the way to the packet buffer's RAMs is long.
+        io.data.valid.set(delay(fire & store & (!needs_cell | io.free.valid)));
+        let address = cat([cell, before.offset]);
+        io.data.payload.set(delay_without_reset(DataWrite { address, data: beat.data }));
+        io.link.valid.set(delay(fire & gets_cell & !is_first_cell));
+        let link = Link { cell: before.chain.tail, next: io.free.payload };
+        io.link.payload.set(delay_without_reset(link));
 
         let cells = before.chain.cells + gets_cell.bits().zext(config.cell_count_bits());
         let broken = before.broken | (needs_cell & !io.free.valid);

@@ -54,13 +54,20 @@ fn declaration(line: &str) -> Option<String> {
 fn initial(module: &Module, declared: &[String], delay: &str) -> String {
     let known = |name: &str| declared.iter().any(|declared| declared == name);
     let mut lines = vec![];
-    for signal in module.signals.iter().filter(|signal| known(&signal.name)) {
+    for (index, signal) in module.signals.iter().enumerate().filter(|(_, signal)| !signal.ghost) {
+        let name = match known(&signal.name) {
+            true => &signal.name,
+            false => match output_of(module, SignalId(index as u32)) {
+                Some(output) if known(output) => output,
+                _ => continue,
+            },
+        };
         let value = match &signal.kind {
             SignalKind::Register { reset: Some(value), .. } => format!("{}'h{value}", value.width()),
             SignalKind::Register { .. } | SignalKind::MemoryRead { .. } => format!("{}'h0", signal.width),
             _ => continue,
         };
-        lines.push(format!("{} = {value};", signal.name));
+        lines.push(format!("{name} = {value};"));
     }
     for memory in module.memories.iter().filter(|memory| memory.initial.is_none() && known(&memory.name)) {
         let Memory { name, depth, width, .. } = memory;
@@ -71,4 +78,17 @@ fn initial(module: &Module, declared: &[String], delay: &str) -> String {
         return String::new();
     }
     format!("integer power;\ninitial begin\n{delay}\n{}\nend\n", lines.join("\n"))
+}
+
+/// The output that is nothing but this register: the emitter prints one variable for both.
+fn output_of(module: &Module, register: SignalId) -> Option<&str> {
+    module.body.iter().find_map(|stmt| match stmt {
+        Stmt::Assign { target, part: Part::Whole, value, .. }
+            if module.expr(*value).op == Op::Signal(register)
+                && module.signal(*target).kind == SignalKind::Output =>
+        {
+            Some(module.signal(*target).name.as_str())
+        }
+        _ => None,
+    })
 }

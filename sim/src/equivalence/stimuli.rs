@@ -10,7 +10,10 @@ enum Mood {
     Sometimes,
     Seldom,
     /// Runs of random length.
-    Bursts { active: bool, left: usize },
+    Bursts {
+        active: bool,
+        left: usize,
+    },
 }
 
 impl Mood {
@@ -94,12 +97,15 @@ impl Stimuli {
             let ready = names.iter().position(|name| *name == format!("{prefix}ready"));
             let Some(ready) = ready.filter(|&ready| is_input(ready) != is_input(valid)) else { continue };
             let payload = format!("{prefix}payload");
-            let payload = (0..names.len()).filter(|&port| names[port].starts_with(&payload) && is_input(port));
+            let payload =
+                (0..names.len()).filter(|&port| names[port].starts_with(&payload) && is_input(port));
             let (payload, mood) = (payload.collect(), Mood::new(&mut random));
             streams.push(Stream { valid, ready, payload, produced: is_input(valid), mood });
         }
         let bound = |port: usize| {
-            let of = |stream: &Stream| [stream.valid, stream.ready].contains(&port) || stream.payload.contains(&port);
+            let of = |stream: &Stream| {
+                [stream.valid, stream.ready].contains(&port) || stream.payload.contains(&port)
+            };
             streams.iter().any(of)
         };
         let free = (0..names.len()).filter(|&port| is_input(port) && !bound(port));
@@ -198,7 +204,12 @@ mod tests {
             direction,
             doc: String::new(),
         };
-        let ports = [("in_valid", 1, Input), ("in_ready", 1, Output), ("in_payload_a", 70, Input), ("other", 3, Input)];
+        let ports = [
+            ("in_valid", 1, Input),
+            ("in_ready", 1, Output),
+            ("in_payload_a", 70, Input),
+            ("other", 3, Input),
+        ];
         let domain = ClockDomain { clock: Some("clk".into()), reset: Some("rst".into()) };
         let interface = Interface { name: "m".into(), ports: ports.map(port).into(), domains: vec![domain] };
         let mut stimuli = Stimuli::new(&interface, 3, false);

@@ -4,8 +4,11 @@
 use super::{Counters, Decision, DropReason, Losses, Model, Report, Scoreboard, Setup, Tables};
 use crate::ethernet::MacAddress;
 use crate::random::Random;
-use hdl::{Interface, Simulator, Violation, interface::PortIndex};
-use rtl::{config::Config, veb::registers::address};
+use hdl::{HwEnum, Interface, Simulator, Violation, interface::PortIndex};
+use rtl::{
+    config::Config,
+    veb::{mac_table::Outcome, registers::address},
+};
 use std::collections::VecDeque;
 use thiserror::Error;
 
@@ -103,6 +106,7 @@ pub struct Bench<S> {
     beat_bytes: usize,
     model: Model,
     scoreboard: Scoreboard,
+    fresh_scoreboard: Scoreboard,
     ingress: Vec<Ingress>,
     egress: Vec<Egress>,
     behaviour: Vec<Behaviour>,
@@ -156,6 +160,7 @@ impl<S: Simulator> Bench<S> {
             beat_bytes: config.bytes,
             model: Model::new(Tables::new(config.ports())),
             scoreboard: Scoreboard::new(&config.port_names(), losses),
+            fresh_scoreboard: Scoreboard::new(&config.port_names(), losses),
             behaviour: vec![Behaviour::default(); config.ports()],
             random: Random::new(seed),
             bus: names.map(|name| find(&interface, name)),
@@ -167,9 +172,7 @@ impl<S: Simulator> Bench<S> {
         };
         let response_ready = find(&interface, "response_ready");
         bench.sim.write(response_ready, &[1]);
-        bench.sim.write_reset(0, true);
-        bench.sim.step_domains(&[0])?;
-        bench.sim.write_reset(0, false);
+        bench.reset()?;
         bench.set_tables(tables)?;
         Ok(bench)
     }
@@ -179,8 +182,8 @@ impl<S: Simulator> Bench<S> {
         self.behaviour[port] = behaviour;
     }
 
-    /// Brings the hardware and the model to these tables. Frames on their way may see some of the old and some of
-    /// the new.
+    /// Writes all that `tables` say into the hardware, and makes them the model's. What the hardware has beside them
+    /// stays: tables can only grow or change. Frames on their way may see some of the old and some of the new.
     ///
     /// # Errors
     /// See [`Bench::new`].
@@ -204,9 +207,15 @@ impl<S: Simulator> Bench<S> {
                 self.write_register(address, data)?;
             }
             let outcome = self.await_tables()?;
-            if let (Setup::Command { vid, address, .. }, 1) = (step, outcome) {
-                fitting.remove_entry(vid, address);
-                left_out.push((vid, address));
+            match (step, outcome) {
+                (Setup::Command { vid, address, .. }, Outcome::NoRoom) => {
+                    fitting.remove_entry(vid, address);
+                    left_out.push((vid, address));
+                }
+                (Setup::Command { .. }, Outcome::NotFound | Outcome::BadCommand) => {
+                    return Err(BenchError::Register { address: address::COMMAND });
+                }
+                _ => {}
             }
         }
         self.model = Model::new(fitting);
@@ -214,13 +223,19 @@ impl<S: Simulator> Bench<S> {
     }
 
     /// Waits until no command is under way, and tells how the last one ended.
-    fn await_tables(&mut self) -> Result<u32, BenchError> {
-        loop {
+    ///
+    /// # Errors
+    /// See [`Bench::read_register`]; [`BenchError::Stuck`] if a command does not end.
+    pub fn await_tables(&mut self) -> Result<Outcome, BenchError> {
+        let deadline = self.cycles() + PATIENCE;
+        while self.cycles() < deadline {
             let status = self.read_register(address::COMMAND)?;
             if status & 1 == 0 {
-                return Ok(status >> 1);
+                let outcome = Outcome::VARIANTS.iter().find(|variant| variant.2 == u128::from(status >> 1));
+                return Ok(outcome.expect("the field has no other values").1);
             }
         }
+        Err(BenchError::Stuck(PATIENCE))
     }
 
     /// Reads a register; the bridge runs meanwhile.
@@ -245,17 +260,46 @@ impl<S: Simulator> Bench<S> {
         self.sim.write(at, &[address as u64]);
         self.sim.write(payload, &[data.unwrap_or(0) as u64]);
         self.sim.write(valid, &[1]);
-        while !self.bit(ready) {
-            self.cycle()?;
-        }
+        self.cycle_until(ready)?;
         self.cycle()?;
         self.sim.write(valid, &[0]);
-        while !self.bit(answered) {
-            self.cycle()?;
-        }
+        self.cycle_until(answered)?;
         let (failed, value) = (self.bit(error), self.word(value) as u32);
         self.cycle()?;
         if failed { Err(BenchError::Register { address }) } else { Ok(value) }
+    }
+
+    /// Runs until an output is 1.
+    fn cycle_until(&mut self, port: PortIndex) -> Result<(), BenchError> {
+        let deadline = self.cycles() + PATIENCE;
+        while !self.bit(port) {
+            self.cycle()?;
+            if self.cycles() > deadline {
+                return Err(BenchError::Stuck(PATIENCE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Resets the bridge in the middle of whatever it does: frames inside are gone, the tables are empty, and the
+    /// counters and the scoreboard start again.
+    ///
+    /// # Errors
+    /// A check of the design that does not hold.
+    pub fn reset(&mut self) -> Result<(), BenchError> {
+        self.sim.write_reset(0, true);
+        self.sim.step_domains(&[0])?;
+        self.sim.write_reset(0, false);
+        for ingress in &mut self.ingress {
+            self.sim.write(ingress.ports.valid, &[0]);
+            (ingress.offered, ingress.valid, ingress.moved) = (false, false, 0);
+            ingress.waiting.clear();
+        }
+        self.waiting = 0;
+        self.egress.iter_mut().for_each(|egress| egress.bytes.clear());
+        self.model = Model::new(Tables::new(self.ingress.len()));
+        self.scoreboard = self.fresh_scoreboard.clone();
+        Ok(())
     }
 
     /// Queues a frame at a port, to be offered from now on.
@@ -395,15 +439,21 @@ impl<S: Simulator> Bench<S> {
             return;
         };
         let end = (ingress.moved + self.beat_bytes).min(frame.bytes.len());
+        // Bytes beyond the count may be anything, and so may the error before the last beat.
+        let mut bytes = [0u8; 32];
+        let junk = self.random.word().to_le_bytes();
+        bytes.iter_mut().zip(junk.iter().cycle()).for_each(|(byte, junk)| *byte = *junk);
+        bytes[..end - ingress.moved].copy_from_slice(&frame.bytes[ingress.moved..end]);
         let mut limbs = [0u64; 4];
-        for (i, byte) in frame.bytes[ingress.moved..end].iter().enumerate() {
-            limbs[i / 8] |= u64::from(*byte) << (8 * (i % 8));
+        for (limb, bytes) in limbs.iter_mut().zip(bytes.chunks_exact(8)) {
+            *limb = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         }
         let last = end == frame.bytes.len();
         self.sim.write(ports.data, &limbs[..self.beat_bytes / 8]);
         self.sim.write(ports.count, &[(end - ingress.moved) as u64]);
         self.sim.write(ports.last, &[last as u64]);
-        self.sim.write(ports.error, &[(last && frame.error) as u64]);
+        let error = if last { frame.error } else { junk[0] & 1 == 1 };
+        self.sim.write(ports.error, &[error as u64]);
         if !std::mem::replace(&mut ingress.valid, true) {
             self.sim.write(ports.valid, &[1]);
         }
@@ -450,6 +500,10 @@ impl<S: Simulator> Bench<S> {
         let mut limbs = [0u64; 4];
         self.sim.read(ports.data, &mut limbs[..self.beat_bytes / 8]);
         let (last, error) = (self.bit(ports.last), self.bit(ports.error));
+        assert!(
+            (1..=self.beat_bytes).contains(&count) && (last || count == self.beat_bytes),
+            "egress {port}: a beat of {count} bytes, last: {last}"
+        );
         let bytes = &mut self.egress[port].bytes;
         bytes.extend(limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(count));
         if last {

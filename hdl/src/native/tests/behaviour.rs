@@ -87,6 +87,27 @@ fn reads_and_writes_meet_as_the_memory_says() {
 }
 
 #[test]
+fn only_a_read_and_a_write_collide() {
+    let (mut sim, io) = simulate(64, |io| {
+        let words =
+            mem_with(bits(64), 2, Collision::Undefined).initial([7, 8].map(|n| Value::new(64, n))).build();
+        when(io.b.bit(0), || words.write(lit(0, 1), io.a));
+        io.out.set(words.read_if(io.b.bit(1), lit(0, 1)));
+    });
+    sim.poison(1);
+    sim.poke(io.a, 9);
+    // Read, then write, then nothing, then read: never both.
+    for (enables, expected) in [(0b10, 7), (0b01, 7), (0b00, 7), (0b10, 9)] {
+        sim.poke(io.b, enables);
+        sim.step();
+        assert_eq!(sim.peek(io.out), expected, "{enables:b}");
+    }
+    sim.poke(io.b, 0b11);
+    sim.step();
+    assert_ne!(sim.peek(io.out), 9);
+}
+
+#[test]
 fn collisions_leave_other_lanes_alone() {
     let (mut sim, io) = simulate(16, |io| {
         let words = named("words", || mem(bits(16), 2, Collision::Undefined));
@@ -166,6 +187,8 @@ fn what_a_reset_hides_is_taken_afterwards() {
         io.out.set(held);
     });
     sim.poke(io.a, 9);
+    sim.step();
+    assert_eq!(sim.peek(io.out), 9);
     sim.reset();
     assert_eq!(sim.peek(io.out), 0);
     sim.step();

@@ -1,0 +1,109 @@
+//! Every block in the native simulator and in Verilator: equal in every cycle, on random stimuli with stalls and resets.
+//!
+//! The blocks of a catalogue are built into a few models, because building is what takes time.
+
+use hdl::{Design, Native, ir::*};
+use rtl::{catalogue::Block, config::Config};
+use sim::equivalence::{EquivalenceError, Options, compare, merge, run, verilate};
+
+/// How large a model may become, in expressions of its designs.
+const MODEL: usize = 12_000;
+
+/// Runs all `blocks` as a few merged designs.
+fn check(name: &str, blocks: Vec<Block>) {
+    let built = blocks.iter().map(|block| {
+        let design = (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
+        (block.name.as_str(), design)
+    });
+    let mut models: Vec<Vec<(&str, Design)>> = vec![];
+    let mut filled = MODEL;
+    for (name, design) in built {
+        let size: usize = design.modules.iter().map(|module| module.exprs.len()).sum();
+        if filled + size > MODEL {
+            models.push(vec![]);
+            filled = 0;
+        }
+        filled += size;
+        models.last_mut().expect("one was pushed").push((name, design));
+    }
+    for (index, model) in models.iter().enumerate() {
+        let named: Vec<(String, &Design)> =
+            model.iter().map(|(name, design)| (identifier(name), design)).collect();
+        let named: Vec<(&str, &Design)> =
+            named.iter().map(|(name, design)| (name.as_str(), *design)).collect();
+        let design = merge(&format!("{name}_{index}"), &named);
+        let stats = run(&design, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(stats.cycles, 10_000);
+        println!("{name} {index}: {} blocks, {stats:?}", model.len());
+    }
+}
+
+/// A legal name for an instance.
+fn identifier(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+#[test]
+fn standard_cells() {
+    check("prim", rtl::prim::catalogue());
+}
+
+/// Every block of the bridge on its own, and the whole.
+#[test]
+fn bridge() {
+    let least = Config { vfs: 0, entries: 16, cells: 16, ..Config::small() };
+    for config in Config::all().into_iter().chain([least]) {
+        check(&format!("{}_{}", config.name, config.ports()), rtl::veb::catalogue(&config));
+    }
+}
+
+/// The test of the test: a fault in any block's logic is seen.
+#[test]
+fn a_mutated_design_is_caught() {
+    let blocks = rtl::prim::catalogue();
+    let fifo = blocks.iter().find(|block| block.name.contains("fifo")).expect("there are FIFOs");
+    let design = (fifo.build)().unwrap();
+    let faults: Vec<Design> = (0..).map_while(|index| mutant(&design, index)).collect();
+    assert!(faults.len() > 3, "{} faults", faults.len());
+    for (index, faulty) in faults.iter().enumerate() {
+        let (mut right, mut wrong) = (Native::new(&design).unwrap(), Native::new(faulty).unwrap());
+        let difference = compare(&mut right, &mut wrong, &Options::default());
+        let difference = difference.expect_err(&format!("fault {index} is not seen"));
+        assert!(difference.cycle < 5000 && !difference.history.is_empty(), "{difference}");
+    }
+}
+
+/// The same through Verilator: the error names the port and shows the history.
+#[test]
+fn a_mutated_model_is_caught() {
+    let blocks = rtl::prim::catalogue();
+    let block = blocks.iter().find(|block| block.name.contains("skid")).expect("there is a skid buffer");
+    let design = (block.build)().unwrap();
+    let mut verilated = verilate(&design).unwrap();
+    let mut native = Native::new(&mutant(&design, 0).expect("a fault")).unwrap();
+    let difference = compare(&mut native, &mut verilated, &Options::default()).unwrap_err();
+    let text = EquivalenceError::Difference(difference).to_string();
+    assert!(text.contains("in the first simulator") && text.contains("cycle"), "{text}");
+}
+
+/// The design with one operator exchanged; `None` when there is no `index`-th.
+fn mutant(design: &Design, index: usize) -> Option<Design> {
+    let mut mutant = design.clone();
+    let ops = mutant.modules.iter_mut().flat_map(|module| &mut module.exprs).map(|expr| &mut expr.op);
+    let exchanged = ops.filter_map(|op| match op {
+        Op::Binary(binary, ..) => {
+            let other = match *binary {
+                Binary::And => Binary::Or,
+                Binary::Or => Binary::Xor,
+                Binary::Xor => Binary::And,
+                Binary::Add => Binary::Subtract,
+                Binary::Subtract => Binary::Add,
+            };
+            Some((binary, other))
+        }
+        _ => None,
+    });
+    let (binary, other) = exchanged.into_iter().nth(index)?;
+    *binary = other;
+    Some(mutant)
+}

@@ -1,0 +1,99 @@
+//! A short run of the language's fuzzer, and the test that it finds faults.
+
+use testbench::fuzz::{
+    FuzzError, Options,
+    check::{Checker, Engine, Verdict},
+    expressions, module,
+    mutate::{Mutation, NativeFault},
+    run, yosys,
+};
+
+/// The seed set of `make test`.
+const SEED: u64 = 1;
+
+fn checker(engines: &[Engine]) -> Checker {
+    Checker {
+        engines: engines.to_vec(),
+        cycles: 48,
+        seed: SEED,
+        batch: (40, 20),
+        cache: None,
+        mutation: None,
+    }
+}
+
+fn agree(options: Options, checker: &Checker) {
+    let outcome = run(&options, checker, |_| {}).unwrap();
+    let findings: Vec<String> = outcome.findings.iter().map(|finding| finding.to_string()).collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    assert!(outcome.stats.expressions >= options.expressions && outcome.stats.modules >= options.modules);
+}
+
+#[test]
+fn native_and_plain_rust_agree() {
+    agree(Options { expressions: 4000, modules: 150, seed: SEED }, &checker(&[Engine::Native]));
+}
+
+#[test]
+fn icarus_and_plain_rust_agree() {
+    agree(Options { expressions: 640, modules: 40, seed: SEED }, &checker(&[Engine::Icarus]));
+}
+
+#[test]
+fn verilator_and_plain_rust_agree() {
+    agree(Options { expressions: 320, modules: 20, seed: SEED }, &checker(&[Engine::Verilator]));
+}
+
+/// Yosys makes of the emitted text what it says.
+#[test]
+fn yosys_proves_what_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let modules = (0..6).map(|index| module(SEED, index));
+    for module in modules.chain((0..2).map(|index| expressions(SEED, index))) {
+        yosys::prove_module(folder.path(), &module)
+            .unwrap_or_else(|error| panic!("{}: {error}", module.name));
+    }
+}
+
+/// The proof can fail: a text that differs from its second reading is not proven.
+#[test]
+fn yosys_refuses_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = "module top(input a, output b); assign b = !c; endmodule";
+    let error = yosys::prove(folder.path(), broken, "nothing").unwrap_err();
+    assert!(matches!(error, FuzzError::Tool { tool: "yosys", .. }), "{error}");
+}
+
+/// Whether the short seed set shows a fault.
+fn finds(mutation: Mutation, engine: Engine) -> bool {
+    let checker = Checker { mutation: Some(mutation), ..checker(&[engine]) };
+    let different = |verdicts: Vec<Verdict>| verdicts.iter().any(|verdict| *verdict != Verdict::Same);
+    let modules: Vec<_> = (0..60).map(|index| module(SEED, index)).collect();
+    let words: Vec<_> = (0..40).map(|index| expressions(SEED, index)).collect();
+    different(checker.check(&words).unwrap()) || different(checker.check(&modules).unwrap())
+}
+
+#[test]
+fn faults_of_the_simulator_are_found() {
+    for fault in NativeFault::ALL {
+        assert!(finds(Mutation::Native(fault), Engine::Native), "{fault:?}");
+    }
+}
+
+#[test]
+fn faults_of_the_emitter_are_found() {
+    for (right, wrong) in [(" >>> ", " >> "), (" - ", " + "), ("$signed(", "("), (" < ", " <= ")] {
+        assert!(finds(Mutation::Emitter(right, wrong), Engine::Icarus), "{right} printed as {wrong}");
+    }
+}
+
+/// A difference comes out small, with the values that show it.
+#[test]
+fn differences_are_shrunk() {
+    let checker =
+        Checker { mutation: Some(Mutation::Native(NativeFault::AddSubtracts)), ..checker(&[Engine::Native]) };
+    let outcome = run(&Options { expressions: 80, modules: 0, seed: SEED }, &checker, |_| {}).unwrap();
+    let finding = &outcome.findings[0];
+    assert!(finding.module.size() <= 6, "{finding}");
+    assert!(finding.text.contains("Add(") && finding.text.contains("in plain Rust"), "{finding}");
+}
