@@ -15,7 +15,9 @@ use std::panic::Location;
 /// that has one.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
+    /// Empty for a leaf that is no part of a bundle.
     pub path: String,
+    /// May be empty.
     pub doc: String,
 }
 
@@ -30,6 +32,7 @@ impl Place {
 /// One signal's worth of a bundle.
 #[derive(Clone, Copy)]
 pub struct Leaf {
+    /// Its bits, whatever its type.
     pub bits: Bits,
     /// For a leaf of an enumerated type.
     pub enumeration: Option<fn() -> EnumType>,
@@ -176,6 +179,7 @@ pub trait Data: Clone + 'static {
     note = "write `#[ty(..)]` on the field"
 )]
 pub trait Typed: Data {
+    /// The type.
     fn ty() -> Self;
 }
 

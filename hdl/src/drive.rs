@@ -9,6 +9,7 @@ use bitvec::prelude::*;
 
 /// A leaf port and the Rust type of its values.
 pub trait Port: Copy {
+    /// `u128` for vectors, `bool`, `i128` for signed numbers, the enum itself for enumerations.
     type Value;
 
     #[doc(hidden)]
@@ -120,6 +121,30 @@ fn index(bits: Bits) -> usize {
 }
 
 /// Typed access to a [`Simulator`]; every simulator has it.
+///
+/// ```
+/// use hdl::*;
+///
+/// #[derive(Bundle, Clone)]
+/// struct Sum {
+///     #[input]
+///     a: U<8>,
+///     #[input]
+///     b: U<8>,
+///     #[output]
+///     sum: U<8>,
+/// }
+///
+/// let adder = || module("adder", Sum::ty(), |io| io.sum.set(delay(io.a + io.b)));
+/// let Elaborated { design, io } = elaborate(adder).unwrap();
+/// let mut simulator = Native::new(&design).unwrap();
+/// simulator.reset();
+/// simulator.poke(io.a, 200);
+/// simulator.poke(io.b, 100);
+/// assert_eq!(simulator.peek(io.sum), 0);
+/// simulator.step();
+/// assert_eq!(simulator.peek(io.sum), 44);
+/// ```
 pub trait Drive: Simulator {
     /// Sets an input.
     ///

@@ -6,7 +6,9 @@ use std::fmt;
 /// One fault of a design.
 #[derive(Clone, Debug)]
 pub struct Error {
+    /// What is wrong, in one line.
     pub message: String,
+    /// The call that is at fault.
     pub loc: Loc,
     /// Further places that matter, and the instances that lead to the module at fault, innermost first.
     pub notes: Vec<(String, Loc)>,

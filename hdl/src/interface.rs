@@ -7,16 +7,20 @@ use crate::ir::Design;
 /// Which way a port carries its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// Into the module.
     Input,
+    /// Out of the module.
     Output,
 }
 
 /// One port of a module. Clocks and resets are not ports; see [`ClockDomain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
+    /// As in the emitted module.
     pub name: String,
     /// In bits, at least 1.
     pub width: u32,
+    /// Which way it carries its value.
     pub direction: Direction,
     /// The documentation of the field or `let` that declared the port; may be empty.
     pub doc: String,

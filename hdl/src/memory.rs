@@ -96,6 +96,7 @@ impl<T: Data> MemBuilder<T> {
         self
     }
 
+    /// The memory.
     #[track_caller]
     pub fn build(self) -> Mem<T> {
         let loc = Location::caller();

@@ -340,6 +340,7 @@ impl Clock {
 /// An elaborated design and the handles of its top's ports.
 #[derive(Clone, Debug)]
 pub struct Elaborated<Io> {
+    /// What is printed and simulated.
     pub design: Design,
     /// Drive either simulator through these.
     pub io: Io,

@@ -56,12 +56,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Why a block of rust-hdl cannot stand for a design.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
+    /// A declared pin that the design does not have.
     #[error("module `{module}` has no port, clock or reset `{pin}`")]
     Unknown { module: String, pin: String },
+    /// A port, clock or reset of the design that is not declared.
     #[error("port `{pin}` of module `{module}` is not declared: it is a `{wanted}`")]
     Missing { module: String, pin: String, wanted: String },
+    /// A pin of another type or direction.
     #[error("`{pin}` of module `{module}` is declared as `{found}`: it is a `{wanted}`")]
     Differs { module: String, pin: String, found: String, wanted: String },
+    /// The native simulator does not take the design.
     #[error(transparent)]
     Native(#[from] NativeError),
 }
@@ -72,6 +76,7 @@ pub trait PinValue: Synth {
     fn type_name() -> String;
     /// In limbs of 64 bits, the lowest first.
     fn to_limbs(self) -> Vec<u64>;
+    /// From limbs of 64 bits, the lowest first, as many as the type needs.
     fn from_limbs(limbs: &[u64]) -> Self;
 }
 
@@ -124,10 +129,13 @@ impl<const N: usize> PinValue for Bits<N> {
 
 /// A signal of rust-hdl that stands for a port, a clock or a reset.
 pub trait Pin {
+    /// As the block sees it.
     fn direction(&self) -> Direction;
+    /// Its value's type, as rust-hdl writes it.
     fn type_name(&self) -> String;
     /// Tells rust-hdl that the block drives it, if it is an output.
     fn connect_output(&mut self);
+    /// In limbs of 64 bits, the lowest first.
     fn value(&self) -> Vec<u64>;
     /// Whether it has just become 1.
     fn rises(&self) -> bool;

@@ -26,6 +26,7 @@ impl std::error::Error for Violation {}
 /// Values travel as little-endian limbs of 64 bits; a port of `w` bits takes `w.div_ceil(64)` limbs. Bits above the
 /// port's width are ignored on `write` and are 0 on `read`.
 pub trait Simulator {
+    /// Ports and clock domains of the design.
     fn interface(&self) -> &Interface;
 
     /// Sets an input. Takes effect at the next `read` or `step`.

@@ -20,6 +20,7 @@ impl Value {
         Value { width, limbs }
     }
 
+    /// All bits 0.
     pub fn zero(width: u32) -> Value {
         Value::from_limbs(width, &[])
     }
@@ -29,22 +30,27 @@ impl Value {
         Value::from_limbs(width, &[value as u64, (value >> 64) as u64])
     }
 
+    /// Number of bits.
     pub fn width(&self) -> u32 {
         self.width
     }
 
+    /// The bits in limbs of 64, the lowest first; those above the width are 0.
     pub fn limbs(&self) -> &[u64] {
         &self.limbs
     }
 
+    /// Whether all bits are 0.
     pub fn is_zero(&self) -> bool {
         self.limbs.iter().all(|&limb| limb == 0)
     }
 
+    /// Whether all bits are 1.
     pub fn is_ones(&self) -> bool {
         (0..self.width).all(|i| self.bit(i))
     }
 
+    /// Bit `index`, less than the width.
     pub fn bit(&self, index: u32) -> bool {
         self.limbs[(index / 64) as usize] >> (index % 64) & 1 == 1
     }

@@ -5,6 +5,7 @@ use crate::context::Context;
 
 /// A Rust enumeration without fields that hardware can hold; derive it.
 pub trait HwEnum: Copy + 'static {
+    /// As in the source.
     const NAME: &'static str;
     /// Name, variant, encoding and documentation, in order of declaration.
     const VARIANTS: &'static [(&'static str, Self, u128, &'static str)];
