@@ -22,5 +22,5 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Synth(arguments) => synth::synth(&arguments),
     };
-    outcome.unwrap_or_else(|error| error::report(error))
+    outcome.unwrap_or_else(error::report)
 }
