@@ -161,7 +161,7 @@ fn random_traffic_in_verilator() {
 /// How long a frame takes through an empty bridge, from its first beat in to its last beat out.
 #[test]
 fn latency() {
-    for (config, beats, most) in [(Config::small(), 8, 18), (Config::x3100(), 4, 18)] {
+    for (config, beats, most) in [(Config::small(), 8, 20), (Config::x3100(), 4, 20)] {
         let mut bench = Bench::new(native(&config), &config, &tables(&config), Losses::Forbidden, 1).unwrap();
         bench.keep_left = true;
         let start = bench.cycles() + 10;

@@ -65,18 +65,24 @@ pub fn cells(config: &Config) -> CellsIo {
 
         /// Which release goes first if both are there.
         let turn = reg(flag());
+        /// A chain that waits to be linked.
+        let release = reg(flag());
+        let released = reg_without_reset(Chain::ty(config));
         let second = io.release[1].valid & (turn | !io.release[0].valid);
-        let released = second.mux(io.release[1].payload, io.release[0].payload);
-        let may_release = !io.link.valid;
+        let may_release = !release | !io.link.valid;
         io.release[0].ready.set(may_release & !second);
         io.release[1].ready.set(may_release & second);
-        let has_cells = released.cells.any();
-        let release = may_release & (io.release[0].valid | io.release[1].valid) & has_cells;
+        let chain = second.mux(io.release[1].payload, io.release[0].payload);
         when(io.release[0].fire() | io.release[1].fire(), || turn.set(!second));
+        when(may_release, || {
+            release.set((io.release[0].valid | io.release[1].valid) & chain.cells.any());
+            released.set(chain);
+        });
 
+        let linked = release & !io.link.valid;
         when(io.link.valid, || links.write(io.link.payload.cell, io.link.payload.next))
             .elsewhen(release & listed, || links.write(tail, released.head));
-        when(release, || {
+        when(linked, || {
             tail.set(released.tail);
             listed.set(true);
         });
@@ -98,7 +104,7 @@ pub fn cells(config: &Config) -> CellsIo {
         on_hand.enq.payload.set(none_fresh.mux(head, fresh.trunc(config.cell_bits())));
         when(!none_fresh & room, || fresh.set(fresh + 1));
         when(popping, || head.set(next_head));
-        when(release & !listed, || head.set(released.head));
+        when(linked & !listed, || head.set(released.head));
         io.free.connect(&on_hand.deq);
 
         let exhausted = reg(flag());
@@ -107,7 +113,7 @@ pub fn cells(config: &Config) -> CellsIo {
 
         let free_count = reg_init(lit(config.cells, config.cell_count_bits()));
         io.free_count.set(free_count);
-        let given_back = release.mux(released.cells, lit(0, config.cell_count_bits()));
+        let given_back = linked.mux(released.cells, lit(0, config.cell_count_bits()));
         let taken = io.free.fire().bits().zext(config.cell_count_bits());
         free_count.set(free_count + given_back - taken);
 

@@ -55,11 +55,11 @@ struct Lookup {
 /// match, all ports for a group address or the default ports, within the members of its VLAN and without its source.
 ///
 /// ```text
-///           ┌─► MAC table (3 stages) ──────────────────────┐
+///           ┌─► MAC table (4 stages) ──────────────────────┐
 ///  frame ─► VID ─► VLAN table ─► members ─► ... ─► members ─┴─► and ─► decision
 /// ```
 ///
-/// Takes a frame in each cycle, with a constant latency of 5 cycles while `decision.ready`; all stages stand while it is
+/// Takes a frame in each cycle, with a constant latency of 6 cycles while `decision.ready`; all stages stand while it is
 /// not. For `4096` cycles after reset, and for about ten at each change of a table, no frame is taken.
 /// `frame.ready` is combinational.
 #[hdl]
@@ -72,17 +72,17 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         io.mac_outcome.set(macs.outcome);
         vlans.change.connect(&io.vlan_change);
 
-        let occupied = reg(vec![flag(); 5]);
-        let stage = reg_without_reset(vec![Lookup::ty(config); 4]);
-        let advance = !occupied[4] | io.decision.ready;
+        let occupied = reg(vec![flag(); 6]);
+        let stage = reg_without_reset(vec![Lookup::ty(config); 5]);
+        let advance = !occupied[5] | io.decision.ready;
         let open = vlans.cleared & !macs.busy & !io.vlan_change.valid;
         io.frame.ready.set(advance & open);
         when(advance, || {
             occupied[0].set(io.frame.valid & open);
-            for i in 1..5 {
+            for i in 1..6 {
                 occupied[i].set(occupied[i - 1]);
             }
-            for i in 1..4 {
+            for i in 1..5 {
                 stage[i].set(stage[i - 1]);
             }
         });
@@ -105,22 +105,23 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             });
         });
 
-        // Stages 1 to 3: both tables.
+        // Stages 1 to 4: both tables.
         macs.advance.set(advance);
         macs.key.set(key);
-        macs.quiet.set(!any_of(occupied[..4].to_vec()));
+        macs.quiet.set(!any_of(occupied[..5].to_vec()));
         vlans.advance.set(advance);
         vlans.vid.set(key.vid);
         vlans.quiet.set(!occupied[0]);
-        let members = reg_without_reset(vec![bits(config.ports()); 2]);
+        let members = reg_without_reset(vec![bits(config.ports()); 3]);
         when(advance, || {
             members[0].set(vlans.members);
             members[1].set(members[0]);
+            members[2].set(members[1]);
         });
 
-        // Stage 4: the decision.
-        let lookup = stage[3];
-        let members = members[1];
+        // Stage 5: the decision.
+        let lookup = stage[4];
+        let members = members[2];
         let missed =
             lookup.group.mux(members.zero(), io.default_ports) | lookup.group.bits().repeat(config.ports());
         let wanted = macs.hit.mux(macs.ports, missed);
@@ -139,7 +140,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             let Lookup { length, chain, .. } = lookup;
             decision.set(Decision { reason, destinations, length, chain });
         });
-        io.decision.valid.set(occupied[4]);
+        io.decision.valid.set(occupied[5]);
         io.decision.payload.set(decision);
         io.decision.assert_stable();
     })

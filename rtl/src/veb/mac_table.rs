@@ -54,7 +54,7 @@ pub struct MacTableIo {
     pub advance: Bool,
     #[input]
     pub key: Key,
-    /// The key of three advances ago has an entry.
+    /// The key of four advances ago has an entry.
     #[output]
     pub hit: Bool,
     /// The ports of that entry; 0 without one.
@@ -67,11 +67,11 @@ pub struct MacTableIo {
     pub change: Stream<Change>,
     #[output]
     pub outcome: Valid<Enum<Outcome>>,
-    /// No lookup may be in the three stages but those that were there when this rose: the table clears itself after
+    /// No lookup may be in the four stages but those that were there when this rose: the table clears itself after
     /// reset, or a change is under way.
     #[output]
     pub busy: Bool,
-    /// There is no lookup in the three stages.
+    /// There is no lookup in the four stages.
     #[input]
     pub quiet: Bool,
 }
@@ -83,6 +83,8 @@ enum State {
     Idle,
     /// Lets lookups finish.
     Drain,
+    /// Finds the set of the key.
+    Hash,
     /// Reads the entries of the key.
     Read,
     /// Compares them with the key.
@@ -93,7 +95,7 @@ enum State {
     Write,
 }
 
-/// A hashed table of `config.entries` entries, four for each hash value. A lookup takes three advances, one can
+/// A hashed table of `config.entries` entries, four for each hash value. A lookup takes four advances, one can
 /// start in each; changes borrow the lookups' stages when these are empty.
 ///
 /// ```text
@@ -120,15 +122,22 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let state = reg_enum(State::Clear);
         let clearing = reg(bits(set_bits));
         let change = reg_without_reset(Change::ty(config));
-        let changing = state.is(State::Read) | state.is(State::Compare) | state.is(State::Match);
+        let changing = any_of([State::Hash, State::Read, State::Compare, State::Match].map(|s| state.is(s)));
         let advance = io.advance | changing;
 
+        // Hash.
+        let hashed = reg_without_reset(Key::ty());
+        let set = reg_without_reset(bits(set_bits));
+        when(advance, || {
+            let key = changing.mux(change.key, io.key);
+            hashed.set(key);
+            set.set(prim::xor_fold(key.pack(), set_bits));
+        });
+
         // Read.
-        let key = changing.mux(change.key, io.key);
-        let set = prim::xor_fold(key.pack(), set_bits);
         let wanted = reg_without_reset(Key::ty());
         let found: Vec<Entry> = ways.iter().map(|way| way.read_if(advance, set)).collect();
-        when(advance, || wanted.set(key));
+        when(advance, || wanted.set(hashed));
 
         // Compare.
         let equal = reg_without_reset(vec![bits(wanted.size() / 2); WAYS]);
@@ -166,8 +175,7 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let write = state.is(State::Write) & can_write;
         let changed = Entry { used: !change.delete, key: change.key, ports: change.ports };
         let stored = clear.mux(entry.zero(), changed);
-        let change_set = prim::xor_fold(change.key.pack(), set_bits);
-        let address = clear.mux(clearing, change_set);
+        let address = clear.mux(clearing, set);
         for (way, memory) in ways.iter().enumerate() {
             when(clear | (write & target.bit(way)), || memory.write(address, stored));
         }
@@ -191,8 +199,9 @@ pub fn mac_table(config: &Config) -> MacTableIo {
                 });
             }
             State::Drain => {
-                when(io.quiet, || state.set(State::Read));
+                when(io.quiet, || state.set(State::Hash));
             }
+            State::Hash => state.set(State::Read),
             State::Read => state.set(State::Compare),
             State::Compare => state.set(State::Match),
             State::Match => {

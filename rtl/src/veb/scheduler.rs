@@ -62,7 +62,7 @@ struct Rest {
 ///                └── room in the output buffers ◄── left
 /// ```
 ///
-/// One turn in each cycle; of one port, one in two cycles, or in four within a frame of several cells (a cell takes
+/// One turn in each cycle; of one port, one in three cycles, or in five within a frame of several cells (a cell takes
 /// eight to read). `queues.ready` and `turn` come from registers and one step of logic.
 #[hdl]
 pub fn scheduler(config: &Config) -> SchedulerIo {
@@ -90,8 +90,11 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             let has_room = promised[port].le(OUTPUT_BEATS - CELL_BEATS);
             has_cell & has_room & !waiting[port] & !chosen_now.bit(port)
         };
+        // A port that was chosen in the cycle before is not asked again: what was found of it is out of date.
+        let able = reg(bits(ports));
+        able.set(vector((0..ports).map(may_read)));
         let arbiter = prim::round_robin(ports);
-        arbiter.requests.set(vector((0..ports).map(may_read)));
+        arbiter.requests.set(able & !chosen_now);
         arbiter.accept.set(turns_left);
         let choose = arbiter.any & turns_left;
         chosen_valid.set(choose);
