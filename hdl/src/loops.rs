@@ -41,10 +41,13 @@ fn report(flat: &Flat, members: Vec<usize>) -> Error {
         None => candidates,
     };
     let names: Vec<String> = split.iter().map(|&vertex| words.place(vertex).0).collect();
-    let what = if names.len() == 1 { "it" } else { "them" };
+    let (itself, it) = match names.len() {
+        1 => ("depends on itself", "it"),
+        _ => ("depend on themselves", "them"),
+    };
     let message = format!(
-        "{} depends on itself as a whole, though no bit of it does: tools that evaluate whole values see a \
-         combinational loop; split {what} into values for the parts",
+        "{} {itself} as a whole, though no bit does: tools that evaluate whole values see a combinational loop; \
+         split {it} into values for the parts",
         names.join(", ")
     );
     let around = words.cycle(split.first().copied().unwrap_or(members[0]));

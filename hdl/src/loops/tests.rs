@@ -75,7 +75,7 @@ fn a_carry_makes_a_loop() {
     let errors = follow(|second, b| b + second.slice(7, 1).zext(8));
     assert!(errors[0].message.starts_with("combinational loop: "), "{errors:?}");
     let errors = follow(|second, b| b + cat([second.slice(0, 1), lit(0, 7)]));
-    assert!(errors[0].message.contains("though no bit of it does"), "{errors:?}");
+    assert!(errors[0].message.contains("though no bit does"), "{errors:?}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_dynamic_shift_makes_a_loop_and_a_constant_one_does_not() {
     let errors = follow(|second, b| second << b.trunc(3));
     assert!(errors[0].message.starts_with("combinational loop: "), "{errors:?}");
     let errors = follow(|second, _| second << lit(1, 3));
-    assert!(errors[0].message.contains("though no bit of it does"), "{errors:?}");
+    assert!(errors[0].message.contains("though no bit does"), "{errors:?}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_loop_across_modules_is_found() {
     assert!(error.message.starts_with("combinational loop: "), "{error}");
     assert!(error.message.contains("u_through"), "{error}");
     let [error] = &crossed(true)[..] else { panic!("a loop of whole values") };
-    assert!(error.message.contains("though no bit of it does"), "{error}");
+    assert!(error.message.contains("though no bit does"), "{error}");
 }
 
 #[test]
