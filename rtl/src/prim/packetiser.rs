@@ -23,8 +23,8 @@
 //! within its header comes out of the depacketiser without payload and with `error` set.
 //!
 //! # Timing
-//! A packet takes as many cycles as it has beats on its narrower side: the packetiser's output and the depacketiser's
-//! input never pause. Latency 1 cycle. `input.ready` is combinational in `output.ready`.
+//! The packetiser's output never pauses. The depacketiser's input pauses for one cycle where the last beat of a frame
+//! gives two beats of payload. Latency 1 cycle. `input.ready` is combinational in `output.ready`.
 //! ```text
 //!  8-byte beats, header of 12 bytes: H, then payload P of 10 bytes
 //!                 _   _   _   _   _
