@@ -100,7 +100,7 @@ impl Builder<'_> {
             self.registers.push(register);
         }
         for (i, memory) in self.module.memories.iter().enumerate() {
-            let _name = scope(&format!("m{i}"), "");
+            let _name = scope(&format!("ram{i}"), "");
             let mut builder = mem_with(bits(memory.width), memory.depth, memory.collision);
             if let Some(words) = &memory.initial {
                 builder = builder.initial(words.iter().map(value));

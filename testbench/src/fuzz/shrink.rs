@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// How many candidates are built into one model.
-const BATCH: usize = 40;
+const BATCH: usize = 24;
 
 /// The smallest module found that makes the same simulator disagree, and what it shows.
 ///
@@ -31,7 +31,11 @@ pub fn shrink(checker: &Checker, module: Module, verdict: Verdict) -> Result<(Mo
     while start.elapsed() < LIMIT {
         let mut all = edits(&module);
         let middle = from % all.len().max(1);
+        // The bold ones first, in every round.
+        let bold =
+            |edit: &Edit| !matches!(edit, Edit::Only(_) | Edit::RemoveRange(..) | Edit::ConstantRange(..));
         all.rotate_left(middle);
+        all.sort_by_key(bold);
         let mut smaller = None;
         let mut at = 0;
         while at < all.len() && smaller.is_none() && start.elapsed() < LIMIT {
@@ -80,8 +84,14 @@ fn renamed(module: &Module, index: usize) -> Module {
 /// One way to make a module smaller.
 #[derive(Clone, Debug)]
 enum Edit {
+    /// Drops all outputs but one.
+    Only(usize),
     /// Drops an output.
     Output(usize),
+    /// Drops a range of the statements of the module's own block.
+    RemoveRange(usize, usize),
+    /// Zeros in place of a range of nodes.
+    ConstantRange(NodeId, NodeId),
     /// Drops the statement that is n-th in reading order.
     Remove(usize),
     /// Puts one of its blocks in place of a statement.
@@ -96,7 +106,18 @@ enum Edit {
 
 /// All edits, the boldest first.
 fn edits(module: &Module) -> Vec<Edit> {
-    let mut out: Vec<Edit> = (0..module.outputs.len()).map(Edit::Output).collect();
+    let outputs = 0..module.outputs.len();
+    let mut out: Vec<Edit> = vec![];
+    if outputs.len() > 1 {
+        out.extend(outputs.clone().map(Edit::Only));
+        out.extend(outputs.map(Edit::Output));
+    }
+    for parts in [2, 4, 8, 16] {
+        let cut = |length: usize| (0..parts).map(move |i| (i * length / parts, (i + 1) * length / parts));
+        let long = |(from, to): &(usize, usize)| to - from > 1;
+        out.extend(cut(module.body.len()).filter(long).map(|(from, to)| Edit::RemoveRange(from, to)));
+        out.extend(cut(module.nodes.len()).filter(long).map(|(from, to)| Edit::ConstantRange(from, to)));
+    }
     fn statements(body: &[Statement], index: &mut usize, out: &mut Vec<Edit>) {
         for statement in body {
             let (at, blocks) = (*index, statement.blocks());
@@ -116,7 +137,9 @@ fn edits(module: &Module) -> Vec<Edit> {
         out.extend([false, true].map(|ones| Edit::Constant(id, ones)));
     }
     for (index, instance) in module.instances.iter().enumerate() {
-        let inner = edits(&instance.module).into_iter().filter(|edit| !matches!(edit, Edit::Output(_)));
+        let inner = edits(&instance.module)
+            .into_iter()
+            .filter(|edit| !matches!(edit, Edit::Only(_) | Edit::Output(_)));
         out.extend(inner.map(|edit| Edit::Inside(index, Box::new(edit))));
     }
     out
@@ -132,6 +155,17 @@ fn edited(module: &Module, edit: &Edit) -> Option<Module> {
 
 fn apply(module: &mut Module, edit: &Edit) {
     match edit {
+        Edit::Only(output) => {
+            for other in (0..module.outputs.len()).filter(|other| other != output) {
+                remove_target(&mut module.body, Target::Output(other));
+            }
+        }
+        Edit::RemoveRange(from, to) => drop(module.body.drain(*from..*to)),
+        Edit::ConstantRange(from, to) => {
+            for node in &mut module.nodes[*from..*to] {
+                node.op = Op::Literal(Number::zero(node.width));
+            }
+        }
         Edit::Output(output) => remove_target(&mut module.body, Target::Output(*output)),
         Edit::Remove(at) => replace_statement(&mut module.body, &mut at.clone(), &|_| vec![]),
         Edit::Unwrap(at, block) => {
