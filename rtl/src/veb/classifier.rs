@@ -47,8 +47,6 @@ struct Lookup {
     chain: Chain,
     /// To a multicast or broadcast address.
     group: Bool,
-    /// The VID is 0xFFF.
-    reserved_vid: Bool,
 }
 
 /// Decides for each frame, by the rules of a static 802.1Q bridge, the ports that it goes to: the ports of its exact
@@ -101,7 +99,6 @@ pub fn classifier(config: &Config) -> ClassifierIo {
                 length: frame.length,
                 chain: frame.chain,
                 group: header.destination.bit(40),
-                reserved_vid: vid.all(),
             });
         });
 
@@ -112,11 +109,17 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         vlans.advance.set(advance);
         vlans.vid.set(key.vid);
         vlans.quiet.set(!occupied[0]);
+        /// The VID is 0xFFF.
+        let reserved_vid = reg_without_reset(vec![flag(); 4]);
         let members = reg_without_reset(vec![bits(config.ports()); 3]);
         when(advance, || {
             members[0].set(vlans.members);
             members[1].set(members[0]);
             members[2].set(members[1]);
+            reserved_vid[0].set(key.vid.all());
+            for i in 1..4 {
+                reserved_vid[i].set(reserved_vid[i - 1]);
+            }
         });
 
         // Stage 5: the decision.
@@ -130,7 +133,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let is_member = (members & source).any();
         let reason = wire(Enum::ty());
         when(!lookup.reason.is(Reason::None), || reason.set(lookup.reason))
-            .elsewhen(lookup.reserved_vid | !is_member, || reason.set(Reason::Vlan))
+            .elsewhen(reserved_vid[3] | !is_member, || reason.set(Reason::Vlan))
             .elsewhen(!allowed.any(), || reason.set(Reason::Filtered))
             .otherwise(|| reason.set(Reason::None));
         let decision = reg_without_reset(Decision::ty(config));

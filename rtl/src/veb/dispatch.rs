@@ -63,6 +63,10 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         /// Cells of the frames in each queue.
         let owed = reg(vec![count; config.ports()]);
 
+        // A cycle later: it is the end of long logic.
+        let finished_valid = delay(io.finished.valid);
+        let finished = delay_without_reset(io.finished.payload);
+
         let occupied = reg(flag());
         let decision = reg_without_reset(Decision::ty(config));
         /// Destinations that had room when the decision came.
@@ -91,8 +95,8 @@ pub fn dispatch(config: &Config) -> DispatchIo {
 
         for (port, &owed) in owed.iter().enumerate() {
             let more = (occupied & accepted.bit(port)).mux(decision.chain.cells, count.zero());
-            let is_finished = io.finished.valid & io.finished.payload.port.eq(port);
-            let less = is_finished.mux(io.finished.payload.cells, count.zero());
+            let is_finished = finished_valid & finished.port.eq(port);
+            let less = is_finished.mux(finished.cells, count.zero());
             owed.set(owed + more - less);
             room.bit(port).set(owed.le(io.free_count));
         }

@@ -11,7 +11,7 @@ use hdl::*;
 pub const OUTPUT_BEATS: usize = 2 * CELL_BEATS;
 
 /// Turns that wait for the reader, at most.
-pub const TURNS: usize = 4;
+pub const TURNS: usize = 8;
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -100,8 +100,9 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         chosen_valid.set(choose);
         chosen.set(arbiter.index);
         chosen_now.set(choose.mux(arbiter.grant, arbiter.grant.zero()));
-        when(choose & !io.turn_done, || outstanding.set(outstanding + 1))
-            .elsewhen(io.turn_done & !choose, || outstanding.set(outstanding - 1));
+        let turn_done = delay(io.turn_done);
+        when(choose & !turn_done, || outstanding.set(outstanding + 1))
+            .elsewhen(turn_done & !choose, || outstanding.set(outstanding - 1));
 
         // S1: the chosen port's cell, from its queue or from the frame that it is in.
         let entries: Vec<QueueEntry> = io.queues.iter().map(|queue| queue.payload).collect();

@@ -67,9 +67,11 @@ struct Progress {
     /// Its cells so far; the tail is being filled.
     #[ty(Chain::ty(config))]
     chain: Chain,
-    /// Where the next beat goes in the tail; 0 when a new cell is needed.
+    /// Where the next beat goes in the tail.
     #[ty(bits(clog2(CELL_BEATS)))]
     offset: Bits,
+    /// The tail is full, and the next beat is to be stored.
+    wants_cell: Bool,
     length: U<14>,
     /// The length is beyond the limit; it counts no further, and the rest is not stored.
     overlong: Bool,
@@ -125,9 +127,8 @@ pub fn writer(config: &Config) -> WriterIo {
         let before = within.mux(held, held.zero());
 
         let store = !before.overlong & !before.broken;
-        let needs_cell = store & before.offset.eq(0);
+        let needs_cell = !within | held.wants_cell;
         let gets_cell = needs_cell & io.free.valid;
-        let is_first_cell = before.chain.cells.eq(0);
         let cell = needs_cell.mux(io.free.payload, before.chain.tail);
 
         /// A frame that waits to be taken.
@@ -147,7 +148,7 @@ pub fn writer(config: &Config) -> WriterIo {
         io.data.valid.set(delay(fire & store & (!needs_cell | io.free.valid)));
         let address = cat([cell, before.offset]);
         io.data.payload.set(delay_without_reset(DataWrite { address, data: beat.data }));
-        io.link.valid.set(delay(fire & gets_cell & !is_first_cell));
+        io.link.valid.set(delay(fire & gets_cell & within));
         let link = Link { cell: before.chain.tail, next: io.free.payload };
         io.link.payload.set(delay_without_reset(link));
 
@@ -158,13 +159,15 @@ pub fn writer(config: &Config) -> WriterIo {
         // A beat late: what is stored beyond the limit is freed with the rest.
         let overlong = before.overlong | before.length.gt(MAX_FRAME);
         let chain = Chain {
-            head: is_first_cell.mux(io.free.payload, before.chain.head),
+            head: within.mux(held.chain.head, io.free.payload),
             tail: gets_cell.mux(io.free.payload, before.chain.tail),
             cells,
         };
         let number = in_header.mux(before.number + 1, before.number);
         when(fire, || {
-            let after = Progress { chain, offset: before.offset + 1, length, overlong, number, broken };
+            let wants_cell = before.offset.all() & !overlong & !broken;
+            let offset = before.offset + 1;
+            let after = Progress { chain, offset, wants_cell, length, overlong, number, broken };
             progress.write(port, after);
             set_at(&started, port, !beat.last);
         });
