@@ -121,6 +121,9 @@ pub fn stimulus(seed: u64, width: usize, cycle: usize) -> Number {
 /// For each cycle the outputs of a module, in binary.
 type Outputs = Vec<Vec<String>>;
 
+/// The outputs of each module by its number, or what was wrong with it.
+type Results = Vec<(usize, Result<Outputs, String>)>;
+
 impl Checker {
     pub fn schedule(&self) -> Schedule {
         Schedule::new(self.seed, self.cycles)
@@ -176,11 +179,7 @@ impl Checker {
     }
 
     /// The outputs of each module, or what was wrong with it. One that makes the whole build fail is found by halving.
-    fn run(
-        &self,
-        engine: Engine,
-        parts: &[(usize, &Module, &Design)],
-    ) -> Result<Vec<(usize, Result<Outputs, String>)>, FuzzError> {
+    fn run(&self, engine: Engine, parts: &[(usize, &Module, &Design)]) -> Result<Results, FuzzError> {
         if let (Engine::Verilator | Engine::Icarus, [_, _, ..]) = (engine, parts) {
             return match self.build(engine, parts) {
                 Ok(outputs) => Ok(outputs),
@@ -199,11 +198,7 @@ impl Checker {
         parts.iter().map(one).collect()
     }
 
-    fn build(
-        &self,
-        engine: Engine,
-        parts: &[(usize, &Module, &Design)],
-    ) -> Result<Vec<(usize, Result<Outputs, String>)>, FuzzError> {
+    fn build(&self, engine: Engine, parts: &[(usize, &Module, &Design)]) -> Result<Results, FuzzError> {
         let rejected = |message| FuzzError::Tool { tool: "hdl", message };
         let named: Vec<(&str, &Design)> =
             parts.iter().map(|(_, module, design)| (module.name.as_str(), *design)).collect();
@@ -299,8 +294,8 @@ impl Checker {
                 }
                 outputs.push(row);
             }
-            for domain in 0..domains {
-                simulator.write_reset(domain, resets[domain]);
+            for (domain, &reset) in resets.iter().enumerate().take(domains) {
+                simulator.write_reset(domain, reset);
             }
             let rising: Vec<usize> = (0..domains).filter(|&domain| clocks[domain]).collect();
             if let Err(violation) = simulator.step_domains(&rising) {

@@ -128,7 +128,7 @@ fn name(target: Target) -> String {
 
 fn block(out: &mut String, body: &[Statement], depth: usize) {
     let indent = "    ".repeat(depth);
-    let mut inner = |out: &mut String, head: String, body: &[Statement]| {
+    let inner = |out: &mut String, head: String, body: &[Statement]| {
         let _ = writeln!(out, "{indent}{head} {{");
         block(out, body, depth + 1);
         let _ = writeln!(out, "{indent}}}");

@@ -98,13 +98,18 @@ impl Generator<'_> {
         }
     }
 
+    /// An address of a memory of this depth, without arithmetic: Icarus 11 takes sums in an index as one bit wider.
+    pub fn address(&mut self, context: Context, depth: usize) -> NodeId {
+        self.leaf(context, clog2(depth))
+    }
+
     /// A word of a memory that may be read in this domain.
     fn word(&mut self, context: Context) -> Option<NodeId> {
         let memory = self.random.below(self.module.memories.len());
         let Memory { width, depth, domain, crossing, .. } = self.module.memories[memory];
         let own = domain == context.domain;
         if own && self.module.memories[memory].collision != Collision::ReadNew && self.random.chance(40) {
-            let address = self.expression(context, clog2(depth), 1);
+            let address = self.address(context, depth);
             let rank = self.facts[address].0;
             return Some(self.push(Op::Peek { memory, address }, width, rank, Some(domain)));
         }
@@ -113,7 +118,7 @@ impl Generator<'_> {
         }
         self.reads -= 1;
         let anything = Context { limit: ANY, ..context };
-        let address = self.expression(anything, clog2(depth), 1);
+        let address = self.address(anything, depth);
         let conditions = (0..self.random.below(3)).map(|_| self.expression(anything, 1, 1)).collect();
         let op = Op::Read { memory, address, conditions, domain: context.domain };
         Some(self.push(op, width, 0, Some(context.domain)))

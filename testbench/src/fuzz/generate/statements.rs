@@ -170,7 +170,7 @@ impl Generator<'_> {
     fn write(&mut self, memory: usize) -> Statement {
         let Memory { width, depth, domain, .. } = self.module.memories[memory];
         let context = Context { domain, limit: ANY };
-        let address = self.expression(context, clog2(depth), 1);
+        let address = self.address(context, depth);
         let data = self.expression(context, width, 1);
         let whole = self.module.memories[memory].collision == Collision::ReadNew || self.random.chance(40);
         let lanes = (!whole).then(|| {
