@@ -69,7 +69,8 @@ fn initial(module: &Module, declared: &[String], delay: &str) -> String {
         };
         lines.push(format!("{name} = {value};"));
     }
-    for Memory { name, depth, width, .. } in module.memories.iter().filter(|memory| memory.initial.is_none()) {
+    for Memory { name, depth, width, .. } in module.memories.iter().filter(|memory| memory.initial.is_none())
+    {
         // A memory that is called as its module is numbered.
         let numbered = format!("{name}_1");
         let Some(name) = [name, &numbered].into_iter().find(|name| known(name)) else { continue };
