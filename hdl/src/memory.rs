@@ -277,7 +277,8 @@ impl<T: Data> Mem<T> {
         let Some(bypass) = &self.bypass else { return word };
         let forward = {
             let _scope = crate::naming::scope("forward", "");
-            reg(flag())
+            // As the word it chooses between: a reset after the read must not bring the old one back.
+            reg_without_reset(flag())
         };
         let forwarded = {
             let _scope = crate::naming::scope("forwarded", "");
