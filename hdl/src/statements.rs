@@ -315,13 +315,13 @@ pub fn assert(condition: Bool, message: &str) {
     check(CheckKind::Assert, condition, message, Location::caller());
 }
 
-/// The environment makes `condition` hold; see [`assert`]. Formal tools take it as given, simulators check it.
+/// The environment makes `condition` hold; see [`assert()`]. Formal tools take it as given, simulators check it.
 #[track_caller]
 pub fn assume(condition: Bool, message: &str) {
     check(CheckKind::Assume, condition, message, Location::caller());
 }
 
-/// `condition` should be seen to hold at least once; see [`assert`].
+/// `condition` should be seen to hold at least once; see [`assert()`].
 #[track_caller]
 pub fn cover(condition: Bool, message: &str) {
     check(CheckKind::Cover, condition, message, Location::caller());

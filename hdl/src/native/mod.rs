@@ -1,6 +1,6 @@
 //! The native simulator: a design compiled to instructions on words, run where something has changed.
 //!
-//! [`Flat`](crate::flat::Flat) resolves the hierarchy, `lower` turns every value into words of up to 64 bits and
+//! `flat` resolves the hierarchy, `lower` turns every value into words of up to 64 bits and
 //! statements into multiplexers, `graph` shares and folds them, and `compile` puts them in an order of evaluation cut
 //! into chunks. A change of an input, register or memory marks the chunks that read it; settling runs marked chunks in
 //! order, and those whose results change mark others. At a clock edge only registers are looked at whose next value
