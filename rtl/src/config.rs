@@ -8,7 +8,7 @@ pub struct Config {
     pub name: &'static str,
     /// Wire ports: 1 or 2.
     pub wires: usize,
-    /// Virtual functions; the manager and the physical function come on top. As many as make 64 ports in all.
+    /// Virtual functions; the manager and the physical function come on top. As many as make 64 functions in all.
     pub vfs: usize,
     /// Bytes of a beat: 8, 16 or 32.
     pub bytes: usize,
@@ -50,7 +50,17 @@ impl Config {
 
     /// Wire ports and functions.
     pub fn ports(&self) -> usize {
-        self.wires + 2 + self.vfs
+        self.wires + self.functions()
+    }
+
+    /// The manager, the physical function and the virtual functions.
+    pub fn functions(&self) -> usize {
+        2 + self.vfs
+    }
+
+    /// The port of the manager; the wires come before it, the other functions behind it.
+    pub fn manager(&self) -> usize {
+        self.wires
     }
 
     /// The ports in their order: wires, manager, physical function, virtual functions.
@@ -81,9 +91,9 @@ impl Config {
         self.cell_bits() + 1
     }
 
-    /// Beats that the header of a tagged frame (18 bytes) takes.
+    /// Beats that the header of a frame with two tags (22 bytes) takes.
     pub fn header_beats(&self) -> usize {
-        18usize.div_ceil(self.bytes)
+        22usize.div_ceil(self.bytes)
     }
 
     /// Whether the parameters are in their ranges; the message names the one that is not.
@@ -97,8 +107,8 @@ impl Config {
         if !(1..=2).contains(&self.wires) {
             return Err(format!("wires: {} is not 1 or 2", self.wires));
         }
-        if self.ports() > 64 {
-            return Err(format!("vfs: {} make {} ports, more than 64", self.vfs, self.ports()));
+        if self.functions() > 64 {
+            return Err(format!("vfs: {} make {} functions, more than 64", self.vfs, self.functions()));
         }
         power("bytes", self.bytes, 8, 32)?;
         power("entries", self.entries, 16, 4096)?;

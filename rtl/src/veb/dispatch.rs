@@ -2,10 +2,41 @@
 
 use super::{
     references::Held,
-    types::{Chain, Decision, Finished, QueueEntry, Reason},
+    types::{Chain, Counted, Decision, Edit, Finished, Forwarded, QueueEntry, Reason, Tag},
 };
 use crate::{config::Config, prim};
 use hdl::*;
+
+/// How much of the packet buffer a port may hold, in cells.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct Limit {
+    /// A port that holds so much gets no more; 0: only what all ports share is a limit.
+    #[ty(bits(config.cell_count_bits()))]
+    pub most: Bits,
+    /// A port that holds so much is congested; 0: never.
+    #[ty(bits(config.cell_count_bits()))]
+    pub congested: Bits,
+}
+
+/// A limit to set.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct LimitWrite {
+    #[ty(bits(config.port_bits()))]
+    pub port: Bits,
+    #[ty(Limit::ty(config))]
+    pub limit: Limit,
+}
+
+/// The tag of a frame that goes to some port, kept at its first cell.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct TagWrite {
+    #[ty(bits(config.cell_bits()))]
+    pub head: Bits,
+    pub tag: Tag,
+}
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -20,6 +51,16 @@ pub struct DispatchIo {
     #[input]
     #[ty(Valid::ty(Finished::ty(config)))]
     pub finished: Valid<Finished>,
+    /// Ports that take nothing.
+    #[input]
+    #[ty(bits(config.ports()))]
+    pub dead: Bits,
+    #[input]
+    #[ty(Valid::ty(LimitWrite::ty(config)))]
+    pub limit: Valid<LimitWrite>,
+    #[output]
+    #[ty(vec![Limit::ty(config); config.ports()])]
+    pub limits: Vec<Limit>,
     /// Into the queue of each port; always taken.
     #[output]
     #[ty(vec![Valid::ty(QueueEntry::ty(config)); config.ports()])]
@@ -27,41 +68,56 @@ pub struct DispatchIo {
     #[output]
     #[ty(Valid::ty(Held::ty(config)))]
     pub hold: Valid<Held>,
+    #[output]
+    #[ty(Valid::ty(TagWrite::ty(config)))]
+    pub tag: Valid<TagWrite>,
     /// Chains of frames that go nowhere.
     #[output]
     #[ty(Stream::ty(Chain::ty(config)))]
     pub release: Stream<Chain>,
-    /// Frames dropped as a whole, by reason; a pulse each, in the order of [`Reason::COUNTED`].
+    /// Each frame, once.
     #[output]
-    #[ty(bits(Reason::COUNTED.len()))]
-    pub dropped: Bits,
-    /// Copies dropped because a port's share of the packet buffer is used up; a pulse for each port.
+    #[ty(Valid::ty(Counted::ty(config)))]
+    pub counted: Valid<Counted>,
+    /// Each frame that was not dropped as a whole.
+    #[output]
+    #[ty(Valid::ty(Forwarded::ty(config)))]
+    pub forwarded: Valid<Forwarded>,
+    /// Copies dropped because their port may hold no more of the packet buffer; a pulse for each port.
     #[output]
     #[ty(bits(config.ports()))]
     pub queue_full: Bits,
+    /// Ports that hold so much that those who send to them had better wait. A dead port is not waited for.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub congested: Bits,
 }
 
 /// Puts a frame into the queues of its destinations, all in one cycle, or gives its cells back.
 ///
 /// ```text
-///  decision ─► register ─┬─ and room ─► queues, hold
+///  decision ─► register ─┬─ and room ─► queues, hold, tag
 ///                        ├─► release          │
-///                        └─► dropped, queue_full
-///  finished ─► cells owed to each port ─► room
+///                        └─► counted, queue_full
+///  finished ─► cells owed to each port ─► room, congested
 /// ```
 ///
-/// A port has room while the cells that it is owed are no more than those that are free: with one port stalled half of
-/// the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Takes a decision in each cycle
-/// unless `release` stalls. All outputs come from one register through one step of logic, but `decision.ready`.
+/// A port has room while the cells that it is owed are below its limit and no more than those that are free: with one
+/// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Room is some
+/// cycles behind: a port may take a few frames more. Takes a decision in each cycle unless `release` stalls. All
+/// outputs come from one register through one step of logic, but `decision.ready`.
 #[hdl]
 pub fn dispatch(config: &Config) -> DispatchIo {
     let name = format!("veb_dispatch_{}x{}", config.ports(), config.cells);
     module(name, DispatchIo::ty(config), |io| {
         let count = bits(config.cell_count_bits());
-        // Some cycles behind: a port may take a few frames more than its share.
-        let room = reg(bits(config.ports()));
+        let ports = config.ports();
+        let room = reg(bits(ports));
+        let below_limit = reg(bits(ports));
+        let congested = reg(bits(ports));
         /// Cells of the frames in each queue.
-        let owed = reg(vec![count; config.ports()]);
+        let owed = reg(vec![count; ports]);
+        let limits = reg(vec![Limit::ty(config); ports]);
 
         // A cycle later: it is the end of long logic.
         let finished_valid = delay(io.finished.valid);
@@ -70,36 +126,64 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let occupied = reg(flag());
         let decision = reg_without_reset(Decision::ty(config));
         /// Destinations that had room when the decision came.
-        let accepted = reg_without_reset(bits(config.ports()));
+        let accepted = reg_without_reset(bits(ports));
+        /// The length with a tag more, or less if there is one.
+        let edited_length = reg_without_reset(U::<14>::ty());
         let goes_nowhere = !accepted.any();
         io.release.valid.set(occupied & goes_nowhere);
         io.release.payload.set(decision.chain);
         let advance = !(occupied & goes_nowhere) | io.release.ready;
         io.decision.ready.set(advance);
         when(advance, || {
+            let next = io.decision.payload;
             occupied.set(io.decision.valid);
-            decision.set(io.decision.payload);
-            accepted.set(io.decision.payload.destinations & room);
+            decision.set(next);
+            accepted.set(next.destinations & room & below_limit);
+            let change = next.has_tag.mux(lit((1 << 14) - 4, 14), lit(4, 14));
+            edited_length.set(next.length + change.as_u());
         });
 
         let settled = occupied & advance;
+        let Decision { chain, length, .. } = decision;
         for (port, queue) in io.queues.iter().enumerate() {
             queue.valid.set(occupied & accepted.bit(port));
-            queue.payload.set(QueueEntry { head: decision.chain.head, length: decision.length });
+            let untagged = decision.untagged.bit(port);
+            let edit = wire(Enum::ty());
+            when(decision.raw | (untagged & !decision.has_tag), || edit.set(Edit::Keep))
+                .elsewhen(untagged, || edit.set(Edit::Remove))
+                .elsewhen(decision.has_tag, || edit.set(Edit::Replace))
+                .otherwise(|| edit.set(Edit::Insert));
+            let changes_length = !decision.raw & untagged.eq(decision.has_tag);
+            let length = changes_length.mux(edited_length, length);
+            queue.payload.set(QueueEntry { head: chain.head, edit, length });
         }
+        let cast = decision.cast;
         io.hold.valid.set(occupied & !goes_nowhere);
-        io.hold.payload.set(Held { chain: decision.chain, copies: prim::popcount(accepted) });
+        io.hold.payload.set(Held { chain, length, cast, copies: prim::popcount(accepted) });
+        io.tag.valid.set(occupied);
+        io.tag.payload.set(TagWrite { head: chain.head, tag: decision.tag });
         io.queue_full.set(settled.mux(decision.destinations & !accepted, room.zero()));
-        let reasons = Reason::COUNTED.map(|(reason, _)| settled & decision.reason.is(reason));
-        io.dropped.set(vector(reasons));
+        let Decision { port, reason, .. } = decision;
+        io.counted.valid.set(settled);
+        io.counted.payload.set(Counted { port, reason, cast, length });
+        io.forwarded.valid.set(settled & reason.is(Reason::None));
+        io.forwarded.payload.set(Forwarded { port, destinations: decision.destinations });
 
-        for (port, &owed) in owed.iter().enumerate() {
-            let more = (occupied & accepted.bit(port)).mux(decision.chain.cells, count.zero());
+        for port in 0..ports {
+            let owed = owed[port];
+            let more = (occupied & accepted.bit(port)).mux(chain.cells, count.zero());
             let is_finished = finished_valid & finished.port.eq(port);
             let less = is_finished.mux(finished.cells, count.zero());
             owed.set(owed + more - less);
             room.bit(port).set(owed.le(io.free_count));
+            let limit = limits[port];
+            below_limit.bit(port).set(owed.lt(limit.most) | !limit.most.any());
+            let holds_much = owed.ge(limit.congested) & limit.congested.any();
+            congested.bit(port).set(holds_much & !io.dead.bit(port));
+            when(io.limit.valid & io.limit.payload.port.eq(port), || limit.set(io.limit.payload.limit));
         }
+        io.congested.set(congested);
+        io.limits.set(limits);
         io.release.assert_stable();
     })
 }

@@ -1,5 +1,6 @@
 //! The exact-match table of (VID, MAC address).
 
+use super::rows::{Operation, Outcome};
 use crate::{config::Config, prim};
 use hdl::*;
 
@@ -9,6 +10,7 @@ pub const WAYS: usize = 4;
 /// What is looked up.
 #[derive(Bundle, Clone, Copy)]
 pub struct Key {
+    /// 0 in entries for any VLAN.
     pub vid: U<12>,
     pub mac: U<48>,
 }
@@ -23,27 +25,16 @@ struct Entry {
     ports: Bits,
 }
 
-/// A change of the table.
+/// A command for the table.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub struct Change {
-    /// Remove the entry of this key; otherwise insert it, or replace its ports.
-    pub delete: Bool,
+pub struct Command {
+    /// Insert, delete or look up.
+    pub operation: Enum<Operation>,
     pub key: Key,
+    /// For an entry that is inserted.
     #[ty(bits(config.ports()))]
     pub ports: Bits,
-}
-
-/// How a change ended; the encoding is that of the register COMMAND.
-#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    /// All entries that the key could have are in use.
-    NoRoom,
-    /// There is no entry to delete.
-    NotFound,
-    /// There is no such command.
-    BadCommand,
 }
 
 #[derive(Bundle, Clone)]
@@ -54,26 +45,21 @@ pub struct MacTableIo {
     pub advance: Bool,
     #[input]
     pub key: Key,
-    /// The key of four advances ago has an entry.
-    #[output]
-    pub hit: Bool,
-    /// The ports of that entry; 0 without one.
+    /// The ports of the entry that the key of four advances ago has; 0 without one.
     #[output]
     #[ty(bits(config.ports()))]
     pub ports: Bits,
-    /// Changes; each is answered by one `outcome`.
+    /// Each is answered by one `outcome`. While one is under way there is no lookup in the four stages. Not ready while
+    /// the table clears itself after reset.
     #[input]
-    #[ty(Stream::ty(Change::ty(config)))]
-    pub change: Stream<Change>,
+    #[ty(Stream::ty(Command::ty(config)))]
+    pub command: Stream<Command>,
+    /// With it `ports` are those of the entry that was looked up.
     #[output]
     pub outcome: Valid<Enum<Outcome>>,
-    /// No lookup may be in the four stages but those that were there when this rose: the table clears itself after
-    /// reset, or a change is under way.
+    /// The table has cleared itself.
     #[output]
-    pub busy: Bool,
-    /// There is no lookup in the four stages.
-    #[input]
-    pub quiet: Bool,
+    pub clear: Bool,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -81,8 +67,6 @@ enum State {
     /// Empties all sets, one in each cycle.
     Clear,
     Idle,
-    /// Lets lookups finish.
-    Drain,
     /// Finds the set of the key.
     Hash,
     /// Reads the entries of the key.
@@ -91,20 +75,20 @@ enum State {
     Compare,
     /// Finds the entry of the key, or a free one.
     Match,
-    /// Writes it.
+    /// Writes it, and answers.
     Write,
 }
 
 /// A hashed table of `config.entries` entries, four for each hash value. A lookup takes four advances, one can
-/// start in each; changes borrow the lookups' stages when these are empty.
+/// start in each; commands borrow the lookups' stages when these are empty.
 ///
 /// ```text
-///  key ──► hash ──► 4 ways (block RAM) ──► equal, 2 bits at a time ──► all equal ──► hit, ports
-///  change ──► key ▲                                                              └──► way to write
+///  key ──► hash ──► 4 ways (block RAM) ──► equal, 2 bits at a time ──► all equal ──► ports
+///  command ──► key ▲                                                              └──► way to write
 /// ```
 ///
-/// After reset the table is busy for `entries / 4` cycles while it clears itself. A change is one write: a lookup sees
-/// all of the old entry or all of the new.
+/// After reset the table clears itself in `entries / 4` cycles. A change is one write: a lookup sees all of the old
+/// entry or all of the new. A key whose four entries are in use finds no room; nothing is moved to make some.
 #[hdl]
 pub fn mac_table(config: &Config) -> MacTableIo {
     let sets = config.entries / WAYS;
@@ -121,15 +105,15 @@ pub fn mac_table(config: &Config) -> MacTableIo {
 
         let state = reg_enum(State::Clear);
         let clearing = reg(bits(set_bits));
-        let change = reg_without_reset(Change::ty(config));
-        let changing = any_of([State::Hash, State::Read, State::Compare, State::Match].map(|s| state.is(s)));
-        let advance = io.advance | changing;
+        let command = reg_without_reset(Command::ty(config));
+        let commanded = any_of([State::Hash, State::Read, State::Compare, State::Match].map(|s| state.is(s)));
+        let advance = io.advance | commanded;
 
         // Hash.
         let hashed = reg_without_reset(Key::ty());
         let set = reg_without_reset(bits(set_bits));
         when(advance, || {
-            let key = changing.mux(change.key, io.key);
+            let key = commanded.mux(command.key, io.key);
             hashed.set(key);
             set.set(prim::xor_fold(key.pack(), set_bits));
         });
@@ -154,38 +138,35 @@ pub fn mac_table(config: &Config) -> MacTableIo {
 
         // Match.
         let hits = vector((0..WAYS).map(|way| used[way] & equal[way].all()));
-        let hit = reg_without_reset(flag());
         let matched = reg_without_reset(bits(config.ports()));
         when(advance, || {
-            hit.set(hits.any());
             let of_way = |way: usize| ports[way] & hits.bit(way).bits().repeat(config.ports());
             matched.set((1..WAYS).fold(of_way(0), |all, way| all | of_way(way)));
         });
-        io.hit.set(hit);
         io.ports.set(matched);
 
-        // Changes.
+        // Commands.
         let target = reg_without_reset(bits(WAYS));
-        let can_write = reg_without_reset(flag());
+        let is_lookup = reg_without_reset(flag());
+        let possible = reg_without_reset(flag());
         let has_entry = hits.any();
         let free_ways = !vector(used.clone());
-        io.change.ready.set(state.is(State::Idle));
-        io.busy.set(!state.is(State::Idle));
+        let inserts = command.operation.is(Operation::Insert);
+        io.command.ready.set(state.is(State::Idle));
         let clear = state.is(State::Clear);
-        let write = state.is(State::Write) & can_write;
-        let changed = Entry { used: !change.delete, key: change.key, ports: change.ports };
+        io.clear.set(!clear);
+        let write = state.is(State::Write) & possible & !is_lookup;
+        let changed = Entry { used: inserts, key: command.key, ports: command.ports };
         let stored = clear.mux(entry.zero(), changed);
         let address = clear.mux(clearing, set);
         for (way, memory) in ways.iter().enumerate() {
             when(clear | (write & target.bit(way)), || memory.write(address, stored));
         }
 
-        let outcome = wire(Enum::ty());
-        when(can_write, || outcome.set(Outcome::Done))
-            .elsewhen(change.delete, || outcome.set(Outcome::NotFound))
-            .otherwise(|| outcome.set(Outcome::NoRoom));
+        when(possible, || io.outcome.payload.set(Outcome::Done))
+            .elsewhen(inserts, || io.outcome.payload.set(Outcome::NoRoom))
+            .otherwise(|| io.outcome.payload.set(Outcome::NotFound));
         io.outcome.valid.set(state.is(State::Write));
-        io.outcome.payload.set(outcome);
 
         state.cases(|s| match s {
             State::Clear => {
@@ -193,20 +174,18 @@ pub fn mac_table(config: &Config) -> MacTableIo {
                 when(clearing.all(), || state.set(State::Idle));
             }
             State::Idle => {
-                when(io.change.valid, || {
-                    change.set(io.change.payload);
-                    state.set(State::Drain);
+                when(io.command.valid, || {
+                    command.set(io.command.payload);
+                    state.set(State::Hash);
                 });
-            }
-            State::Drain => {
-                when(io.quiet, || state.set(State::Hash));
             }
             State::Hash => state.set(State::Read),
             State::Read => state.set(State::Compare),
             State::Compare => state.set(State::Match),
             State::Match => {
                 target.set(has_entry.mux(hits, prim::first_one(free_ways)));
-                can_write.set(has_entry | (free_ways.any() & !change.delete));
+                is_lookup.set(command.operation.is(Operation::Lookup));
+                possible.set(has_entry | (free_ways.any() & inserts));
                 state.set(State::Write);
             }
             State::Write => state.set(State::Idle),

@@ -13,15 +13,21 @@
 
 pub mod cells;
 pub mod classifier;
+pub mod destinations;
 pub mod dispatch;
+pub mod ethertypes;
+pub mod frame_memory;
+pub mod liveness;
 pub mod mac_table;
+pub mod mirror;
 pub mod parser;
+pub mod policy;
 pub mod reader;
 pub mod references;
-pub mod registers;
+pub mod row_memory;
+pub mod rows;
 pub mod scheduler;
 pub mod types;
-pub mod vlan_table;
 pub mod writer;
 
 use crate::{
@@ -31,8 +37,10 @@ use crate::{
     prim::{self, Policy},
 };
 use hdl::*;
-use registers::{Request, Response};
-use types::{Decision, QueueEntry};
+use liveness::liveness;
+use policy::Wishes;
+use rows::{RowRequest, RowResponse};
+use types::{Decision, Forced, QueueEntry};
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -41,22 +49,26 @@ pub struct VebIo {
     #[input]
     #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
     pub ingress: Vec<Stream<Beat>>,
+    /// Where the manager's frame goes past all rules; counts with the last beat of each.
+    #[input]
+    #[ty(Forced::ty(config))]
+    pub forced: Forced,
     /// Frames out of the bridge; never with an error.
     #[output]
     #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
     pub egress: Vec<Stream<Beat>>,
-    /// Accesses to the registers.
     #[input]
-    pub request: Stream<Request>,
+    #[ty(vec![Wishes::ty(); config.ports()])]
+    pub wishes: Vec<Wishes>,
+    #[input]
+    pub row: Stream<RowRequest>,
     #[output]
-    pub response: Stream<Response>,
+    pub row_response: Valid<RowResponse>,
+    #[output]
+    pub clear: Bool,
 }
 
 /// The Virtual Ethernet Bridge.
-///
-/// Store-and-forward: a frame is looked at when its last beat is stored, and a bad one never leaves. The data path takes
-/// a beat in each cycle from any mix of ports, and reads one in each cycle for any mix of ports. A port whose egress
-/// stalls loses its own frames, which are counted, and delays nobody.
 #[hdl]
 pub fn veb(config: &Config) -> VebIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
@@ -72,23 +84,37 @@ pub fn veb(config: &Config) -> VebIo {
         let reader = reader::reader(config);
         let references = references::references(config);
         let cells = cells::cells(config);
-        let registers = registers::registers(config);
+        let liveness = liveness(config);
 
         // In: from the ports to a decision.
-        for (input, port) in ingress.inputs.iter().zip(&io.ingress) {
-            input.connect(port);
+        let forced = prim::fifo(Forced::ty(config), FORCED);
+        for (port, (input, ingress)) in ingress.inputs.iter().zip(&io.ingress).enumerate() {
+            if port != config.manager() {
+                input.connect(ingress);
+                continue;
+            }
+            let last = ingress.payload.last;
+            input.payload.set(ingress.payload);
+            input.valid.set(ingress.valid & (!last | forced.enq.ready));
+            ingress.ready.set(input.ready & (!last | forced.enq.ready));
+            forced.enq.valid.set(ingress.valid & last & input.ready);
+            forced.enq.payload.set(io.forced);
         }
         writer.beats.connect(&ingress.output);
         writer.free.connect(&cells.free);
         writer.exhausted.set(cells.exhausted);
         classifier.frame.connect(&writer.frame);
+        classifier.forced.connect(&forced.deq);
+        classifier.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
         // Ends the chain of `ready` that would run from the free list back to the ports.
         let decided = prim::skid_buffer(Decision::ty(config));
         decided.input.connect(&classifier.decision);
         dispatch.decision.connect(&decided.output);
         dispatch.free_count.set(cells.free_count);
+        dispatch.dead.set(liveness.dead);
 
         // Out: from the queues to the ports.
+        let mut offered = vec![];
         let mut left = vec![];
         for port in 0..ports {
             let queue = prim::fifo(QueueEntry::ty(config), config.cells);
@@ -100,6 +126,7 @@ pub fn veb(config: &Config) -> VebIo {
             output.enq.valid.set(reader.beat.valid & reader.beat.payload.port.eq(port));
             output.enq.payload.set(reader.beat.payload.beat);
             io.egress[port].connect(&output.deq);
+            offered.push(output.deq.valid);
             left.push(output.deq.fire());
             assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");
             assert(
@@ -107,10 +134,14 @@ pub fn veb(config: &Config) -> VebIo {
                 "an output buffer has room for what it was promised",
             );
         }
-        scheduler.left.set(vector(left));
+        let left = vector(left);
+        scheduler.left.set(left);
+        scheduler.tag.set(dispatch.tag);
         reader.data.set(writer.data);
         reader.turn.set(scheduler.turn);
         scheduler.turn_done.set(reader.turn_done);
+        liveness.offered.set(vector(offered));
+        liveness.left.set(left);
 
         // The packet buffer's cells.
         cells.link.set(writer.link);
@@ -123,18 +154,17 @@ pub fn veb(config: &Config) -> VebIo {
         cells.release[1].connect(&references.release);
 
         // Control.
-        registers.request.connect(&io.request);
-        io.response.connect(&registers.response);
-        classifier.default_ports.set(registers.default_ports);
-        classifier.pvids.set(registers.pvids);
-        classifier.mac_change.connect(&registers.mac_change);
-        registers.mac_outcome.set(classifier.mac_outcome);
-        classifier.vlan_change.connect(&registers.vlan_change);
-        registers.dropped.set(dispatch.dropped);
-        registers.queue_full.set(dispatch.queue_full);
-        registers.free_count.set(cells.free_count);
+        classifier.row.connect(&io.row);
+        io.row_response.set(classifier.row_response);
+        io.clear.set(classifier.clear);
+        dispatch.limit.valid.set(false);
+        dispatch.limit.payload.set(dispatch.limit.payload.zero());
+        liveness.stall_cycles.set(4096);
     })
 }
+
+/// Frames of the manager between its port and the classifier, at most.
+const FORCED: usize = 8;
 
 /// Every block of the bridge for a configuration, the whole last.
 pub fn catalogue(config: &Config) -> Vec<Block> {
@@ -148,14 +178,17 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("parser", parser::parser);
     block!("writer", writer::writer);
     block!("mac_table", mac_table::mac_table);
-    block!("vlan_table", vlan_table::vlan_table);
+    block!("policy", policy::policy);
+    block!("destinations", destinations::destinations);
+    block!("mirror", mirror::mirror);
     block!("classifier", classifier::classifier);
+    block!("liveness", liveness::liveness);
+    block!("frame_memory", frame_memory::frame_memory);
     block!("dispatch", dispatch::dispatch);
     block!("scheduler", scheduler::scheduler);
     block!("reader", reader::reader);
     block!("references", references::references);
     block!("cells", cells::cells);
-    block!("registers", registers::registers);
     block!("veb", veb);
     blocks
 }
@@ -168,7 +201,7 @@ mod tests {
     fn grid() -> Vec<Config> {
         let small = Config::small();
         let least = Config { vfs: 0, entries: 16, cells: 16, ..small.clone() };
-        let most = Config { wires: 2, vfs: 60, entries: 4096, cells: 65536, bytes: 32, ..small };
+        let most = Config { wires: 2, vfs: 62, entries: 4096, cells: 65536, bytes: 32, ..small };
         Config::all().into_iter().chain([least, most]).collect()
     }
 

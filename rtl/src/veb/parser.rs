@@ -1,6 +1,6 @@
 //! Header extraction.
 
-use super::types::Header;
+use super::types::{Header, TagKind};
 use crate::config::Config;
 use hdl::*;
 
@@ -56,15 +56,24 @@ pub fn parser(config: &Config) -> ParserIo {
             bytes.extend(held.chunks(8));
         }
         let field = |at: usize, count: usize| cat(bytes[at..at + count].to_vec());
+        let is_customer = |at: usize| field(at, 2).eq(0x8100);
+        let is_service = |at: usize| field(at, 2).eq(0x88a8);
 
         io.header.destination.set(field(0, 6).as_u());
         io.header.source.set(field(6, 6).as_u());
-        let tagged = field(12, 2).eq(0x8100);
-        let tci = tagged.mux(field(14, 2), lit(0, 16));
-        io.header.tagged.set(tagged);
+        let customer = is_customer(12);
+        let service = is_service(12);
+        let tagged = customer | service;
+        let second_tag = tagged & (is_customer(16) | is_service(16));
+        when(customer, || io.header.tag.set(TagKind::Customer))
+            .elsewhen(service, || io.header.tag.set(TagKind::Service))
+            .otherwise(|| io.header.tag.set(TagKind::None));
+        let tci = field(14, 2);
         io.header.pcp.set(tci.slice(13, 3).as_u());
         io.header.dei.set(tci.bit(12));
         io.header.vid.set(tci.trunc(12).as_u());
-        io.header.ethertype.set(tagged.mux(field(16, 2), field(12, 2)).as_u());
+        io.header.second_tag.set(second_tag);
+        let untagged = tagged.mux(field(16, 2), field(12, 2));
+        io.header.ethertype.set(second_tag.mux(field(20, 2), untagged).as_u());
     })
 }

@@ -1,6 +1,11 @@
 //! From the packet buffer to the output buffers.
 
-use super::{scheduler::TURNS, types::FrameCopy, writer::DataWrite};
+use super::{
+    frame_memory::{BeatRead, frame_memory},
+    scheduler::TURNS,
+    types::{Edit, FrameCopy, Tag},
+    writer::DataWrite,
+};
 use crate::{
     config::{CELL_BEATS, Config},
     frame::Beat,
@@ -19,9 +24,18 @@ pub struct Turn {
     pub head: Bits,
     #[ty(bits(config.cell_bits()))]
     pub cell: Bits,
-    /// How many beats, from the first on: 1 to [`CELL_BEATS`].
+    /// The cells of the frame before and behind it; without meaning at the frame's ends.
+    #[ty(bits(config.cell_bits()))]
+    pub previous: Bits,
+    #[ty(bits(config.cell_bits()))]
+    pub next: Bits,
+    pub edit: Enum<Edit>,
+    pub tag: Tag,
+    /// How many beats leave, from the first on: 1 to [`CELL_BEATS`].
     #[ty(bits(clog2(CELL_BEATS + 1)))]
     pub beats: Bits,
+    /// The frame begins in this cell.
+    pub begins: Bool,
     /// The frame ends in this cell.
     pub ends: Bool,
     /// Bytes in the last beat of the frame; 0 for a full one.
@@ -63,23 +77,20 @@ struct Fetched {
     last: Bool,
 }
 
-/// Holds the data of the packet buffer, and reads the cells that the scheduler names, a beat in each cycle without gaps
+/// Reads the cells that the scheduler names, a beat in each cycle without gaps
 /// between turns.
 ///
 /// ```text
-///  data ──────────► data (block RAM) ─► register ─► beat
-///  turn ─► FIFO ─► address ▲
+///  data ──────────► frame memory ─► beat
+///  turn ─► FIFO ─► beat ▲
 ///                └─► done
 /// ```
 ///
-/// A beat comes out two cycles after its address. The last beat of a frame waits until `done` is taken.
+/// A beat comes out three cycles after it is asked for. The last beat of a frame waits until `done` is taken.
 #[hdl]
 pub fn reader(config: &Config) -> ReaderIo {
     let name = format!("veb_reader_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
     module(name, ReaderIo::ty(config), |io| {
-        let data = mem(bits(8 * config.bytes), config.cells * CELL_BEATS, Collision::Undefined);
-        when(io.data.valid, || data.write(io.data.payload.address, io.data.payload.data));
-
         let turns = prim::fifo(Turn::ty(config), TURNS);
         turns.enq.valid.set(io.turn.valid);
         turns.enq.payload.set(io.turn.payload);
@@ -90,23 +101,34 @@ pub fn reader(config: &Config) -> ReaderIo {
         let is_last_beat = (position.zext(turn.beats.width()) + 1).eq(turn.beats);
         let ends_frame = is_last_beat & turn.ends;
         io.done.valid.set(turns.deq.valid & ends_frame);
-        io.done.payload.set(FrameCopy { port: turn.port, head: turn.head });
+        io.done.payload.set(FrameCopy { port: turn.port, head: turn.head, edit: turn.edit });
         let go = turns.deq.valid & (!ends_frame | io.done.ready);
         let turn_done = go & is_last_beat;
         turns.deq.ready.set(turn_done);
         io.turn_done.set(turn_done);
         when(go, || position.set(is_last_beat.mux(position.zero(), position + 1)));
 
-        // Read in every cycle: an enable would have a long way to all RAMs, and what is not wanted is not looked at.
-        let word = data.read(cat([turn.cell, position]));
+        let memory = frame_memory(config);
+        memory.write.set(io.data);
+        memory.read.valid.set(go);
+        let Turn { cell, previous, next, edit, tag, begins, .. } = turn;
+        memory.read.payload.set(BeatRead { cell, previous, next, position, begins, edit, tag });
+
         let full = lit(config.bytes, clog2(config.bytes + 1));
         let partial = ends_frame & turn.last_bytes.any();
         let count = partial.mux(turn.last_bytes.zext(full.width()), full);
-        let fetched_valid = delay(go);
-        let fetched = delay_without_reset(Fetched { port: turn.port, count, last: ends_frame });
-        io.beat.valid.set(delay(fetched_valid));
-        let beat = Beat { data: word, count: fetched.count, last: fetched.last, error: false.to_bool() };
-        io.beat.payload.set(delay_without_reset(Routed { port: fetched.port, beat }));
+        let fetched = reg_without_reset(vec![Fetched::ty(config); 3]);
+        let fetched_valid = reg(vec![flag(); 3]);
+        fetched[0].set(Fetched { port: turn.port, count, last: ends_frame });
+        fetched_valid[0].set(go);
+        for stage in 1..3 {
+            fetched[stage].set(fetched[stage - 1]);
+            fetched_valid[stage].set(fetched_valid[stage - 1]);
+        }
+        let Fetched { port, count, last } = fetched[2];
+        io.beat.valid.set(fetched_valid[2]);
+        let beat = Beat { data: memory.data, count, last, error: false.to_bool() };
+        io.beat.payload.set(Routed { port, beat });
         io.done.assert_stable();
     })
 }

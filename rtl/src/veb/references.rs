@@ -1,6 +1,6 @@
 //! Who still holds a frame.
 
-use super::types::{Chain, Finished, FrameCopy};
+use super::types::{Cast, Chain, Edit, Finished, FrameCopy};
 use crate::config::Config;
 use hdl::*;
 
@@ -15,7 +15,7 @@ pub struct ReferencesIo {
     #[input]
     #[ty(Stream::ty(FrameCopy::ty(config)))]
     pub done: Stream<FrameCopy>,
-    /// The same event, with the number of cells.
+    /// The same event, with what is known of the frame.
     #[output]
     #[ty(Valid::ty(Finished::ty(config)))]
     pub finished: Valid<Finished>,
@@ -31,6 +31,9 @@ pub struct ReferencesIo {
 pub struct Held {
     #[ty(Chain::ty(config))]
     pub chain: Chain,
+    /// Bytes that came in.
+    pub length: U<14>,
+    pub cast: Enum<Cast>,
     #[ty(bits(clog2(config.ports() + 1)))]
     pub copies: Bits,
 }
@@ -43,6 +46,8 @@ struct Tail {
     tail: Bits,
     #[ty(bits(config.cell_count_bits()))]
     cells: Bits,
+    length: U<14>,
+    cast: Enum<Cast>,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -74,7 +79,8 @@ pub fn references(config: &Config) -> ReferencesIo {
         let tails = mem(Tail::ty(config), config.cells, Collision::Undefined);
         let hold = io.hold.payload;
         when(io.hold.valid, || {
-            tails.write(hold.chain.head, Tail { tail: hold.chain.tail, cells: hold.chain.cells });
+            let Held { chain, length, cast, .. } = hold;
+            tails.write(chain.head, Tail { tail: chain.tail, cells: chain.cells, length, cast });
         });
 
         let state = reg_enum(State::Idle);
@@ -93,7 +99,14 @@ pub fn references(config: &Config) -> ReferencesIo {
         let counted = !last & !io.hold.valid;
         let settled = counted | (last & io.release.ready);
         io.finished.valid.set(settle & settled);
-        io.finished.payload.set(Finished { port: copy.port, cells: frame.cells });
+        let Tail { cells, length, cast, .. } = frame;
+        let left = wire(U::ty());
+        copy.edit.cases(|edit| match edit {
+            Edit::Keep | Edit::Replace => left.set(length),
+            Edit::Insert => left.set(length + 4),
+            Edit::Remove => left.set(length - 4),
+        });
+        io.finished.payload.set(Finished { port: copy.port, cells, length: left, cast });
 
         when(io.hold.valid, || counts.write(hold.chain.head, hold.copies))
             .elsewhen(settle & !last, || counts.write(copy.head, count - 1));

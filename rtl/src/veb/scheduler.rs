@@ -1,6 +1,10 @@
 //! Who reads the packet buffer next.
 
-use super::{reader::Turn, types::QueueEntry};
+use super::{
+    dispatch::TagWrite,
+    reader::Turn,
+    types::{Edit, QueueEntry, Tag},
+};
 use crate::{
     config::{CELL_BEATS, Config},
     prim,
@@ -20,6 +24,10 @@ pub struct SchedulerIo {
     #[input]
     #[ty(vec![Stream::ty(QueueEntry::ty(config)); config.ports()])]
     pub queues: Vec<Stream<QueueEntry>>,
+    /// The tag of a frame, before its first queue entry.
+    #[input]
+    #[ty(Valid::ty(TagWrite::ty(config)))]
+    pub tag: Valid<TagWrite>,
     /// A beat leaves the output buffer of a port; a pulse for each port.
     #[input]
     #[ty(bits(config.ports()))]
@@ -46,24 +54,44 @@ pub struct SchedulerIo {
 struct Rest {
     #[ty(bits(config.cell_bits()))]
     head: Bits,
-    /// The next cell to read.
+    /// The next cell to read, and the one before it.
     #[ty(bits(config.cell_bits()))]
     cell: Bits,
+    #[ty(bits(config.cell_bits()))]
+    previous: Bits,
+    edit: Enum<Edit>,
     /// Bytes that are left.
     length: U<14>,
+}
+
+/// A turn that waits for the memories' answers.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Asked {
+    #[ty(bits(config.port_bits()))]
+    port: Bits,
+    #[ty(Rest::ty(config))]
+    now: Rest,
+    #[ty(bits(clog2(CELL_BEATS + 1)))]
+    beats: Bits,
+    begins: Bool,
+    ends: Bool,
+    #[ty(bits(clog2(config.bytes)))]
+    last_bytes: Bits,
 }
 
 /// Gives the ports turns to read one cell each, in round robin among those that have a cell to read and room for it.
 /// A port whose output stalls gets no turn, and costs the others none.
 ///
 /// ```text
-///  queues ─► may read? ─► round robin ─► S1: cell, beats ─► S2: turn
-///                ▲                       S2: successor ─► S3: rest of the frame
+///  queues ─► may read? ─► round robin ─► S1: cell, beats ─► S2: successor, tag ─► S3: turn, rest of the frame
+///                ▲
 ///                └── room in the output buffers ◄── left
 /// ```
 ///
 /// One turn in each cycle; of one port, one in three cycles, or in five within a frame of several cells (a cell takes
-/// eight to read). `queues.ready` and `turn` come from registers and one step of logic.
+/// eight to read). `queues.ready` and `turn` come from registers and memories
+/// and one step of logic.
 #[hdl]
 pub fn scheduler(config: &Config) -> SchedulerIo {
     let name = format!("veb_scheduler_{}x{}_{}", config.ports(), 8 * config.bytes, config.cells);
@@ -109,7 +137,13 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         let entry = select(&entries, chosen);
         let goes_on = select(&within, chosen);
         let rest = rests.peek(chosen);
-        let begun = Rest { head: entry.head, cell: entry.head, length: entry.length };
+        let begun = Rest {
+            head: entry.head,
+            cell: entry.head,
+            previous: entry.head,
+            edit: entry.edit,
+            length: entry.length,
+        };
         let now = goes_on.mux(rest, begun);
         let more = now.length.gt(config.cell_bytes());
         let byte_bits = clog2(config.bytes);
@@ -125,23 +159,40 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             set_at(&waiting, chosen, more);
         });
 
-        // S2: the turn, and the question for the next cell.
+        // S2: the questions for the next cell and the tag.
         let turn_valid = delay(chosen_valid);
-        let turn = reg_without_reset(Turn::ty(config));
-        turn.set(Turn { port: chosen, head: now.head, cell: now.cell, beats, ends: !more, last_bytes });
+        let asked = reg_without_reset(Asked::ty(config));
+        asked.set(Asked { port: chosen, now, beats, begins: !goes_on, ends: !more, last_bytes });
         let left_over = delay_without_reset(now.length - config.cell_bytes());
         let spared_beats = delay_without_reset(lit(CELL_BEATS, beats.width()) - beats);
-        io.turn.valid.set(turn_valid);
-        io.turn.payload.set(turn);
-        io.lookup.set(turn.cell);
+        io.lookup.set(asked.now.cell);
+        let tags = mem(Tag::ty(), config.cells, Collision::Undefined);
+        when(io.tag.valid, || tags.write(io.tag.payload.head, io.tag.payload.tag));
+        let tag = tags.read(asked.now.head);
 
-        // S3: the answer.
-        let asked = delay(turn_valid & !turn.ends);
-        let asked_port = delay_without_reset(turn.port);
-        let asked_head = delay_without_reset(turn.head);
-        let asked_length = delay_without_reset(left_over);
-        when(asked, || {
-            rests.write(asked_port, Rest { head: asked_head, cell: io.successor, length: asked_length });
+        // S3: the answers.
+        let answered = delay(turn_valid);
+        let turn = delay_without_reset(asked);
+        let rest_length = delay_without_reset(left_over);
+        io.turn.valid.set(answered);
+        let Rest { head, cell, previous, edit, .. } = turn.now;
+        io.turn.payload.set(Turn {
+            port: turn.port,
+            head,
+            cell,
+            previous,
+            next: io.successor,
+            edit,
+            tag,
+            beats: turn.beats,
+            begins: turn.begins,
+            ends: turn.ends,
+            last_bytes: turn.last_bytes,
+        });
+        let goes_further = answered & !turn.ends;
+        when(goes_further, || {
+            let rest = Rest { head, cell: io.successor, previous: cell, edit, length: rest_length };
+            rests.write(turn.port, rest);
         });
 
         for port in 0..ports {
@@ -150,12 +201,12 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
                 here.mux(beats, beats.zero())
             };
             let chosen_here = chosen_now.bit(port);
-            let turn_here = turn_valid & turn.port.eq(port);
+            let turn_here = turn_valid & asked.port.eq(port);
             let added = count(lit(CELL_BEATS, beats.width()), chosen_here);
             let spared = count(spared_beats, turn_here);
             let removed = count(lit(1, 1), io.left.bit(port));
             promised[port].set(promised[port] + added - spared - removed);
-            when(asked & asked_port.eq(port), || waiting[port].set(false));
+            when(goes_further & turn.port.eq(port), || waiting[port].set(false));
         }
     })
 }

@@ -1,8 +1,9 @@
 //! From interleaved beats to frames in the packet buffer.
 
 use super::{
+    frame_memory,
     parser::{HeaderBeat, parser},
-    types::{Chain, Frame, Reason},
+    types::{Chain, Frame},
 };
 use crate::{
     config::{CELL_BEATS, Config, MAX_FRAME},
@@ -48,6 +49,8 @@ pub struct DataWrite {
     pub address: Bits,
     #[ty(bits(8 * config.bytes))]
     pub data: Bits,
+    /// The beat is behind the place of a tag.
+    pub body: Bool,
 }
 
 /// `next` follows `cell` in a frame.
@@ -96,7 +99,7 @@ struct Ended {
 }
 
 /// Stores the beats of all ports' frames in cells of the packet buffer, each port's frame in a chain of its own, and
-/// hands each frame on, with its header, when it is complete.
+/// hands each frame on, good or bad, with its header, when it is complete.
 ///
 /// ```text
 ///  beats ──► progress of the port ──► data, link ──► packet buffer
@@ -106,7 +109,7 @@ struct Ended {
 ///
 /// Takes a beat in each cycle. It stalls only while no free cell is on hand but some are listed, while a frame waits for
 /// `frame.ready`, and never because the packet buffer is full: a frame that finds no cell is broken off and handed on
-/// with reason `BufferFull`. Latency from the last beat to `frame`: 1 cycle. `beats.ready` and `free.ready` are
+/// as `broken`. Latency from the last beat to `frame`: 1 cycle. `beats.ready` and `free.ready` are
 /// combinational; `frame` comes from a register through the parser's distributed RAM.
 #[hdl]
 pub fn writer(config: &Config) -> WriterIo {
@@ -147,7 +150,8 @@ pub fn writer(config: &Config) -> WriterIo {
         // A cycle later: the way to the packet buffer's RAMs is long.
         io.data.valid.set(delay(fire & store & (!needs_cell | io.free.valid)));
         let address = cat([cell, before.offset]);
-        io.data.payload.set(delay_without_reset(DataWrite { address, data: beat.data }));
+        let body = before.number.ge(frame_memory::BODY.div_ceil(config.bytes));
+        io.data.payload.set(delay_without_reset(DataWrite { address, data: beat.data, body }));
         io.link.valid.set(delay(fire & gets_cell & within));
         let link = Link { cell: before.chain.tail, next: io.free.payload };
         io.link.payload.set(delay_without_reset(link));
@@ -184,15 +188,8 @@ pub fn writer(config: &Config) -> WriterIo {
 
         io.frame.valid.set(ended_valid);
         let header = parser.header;
-        let shortest = header.tagged.mux(lit(18, 14), lit(14, 14));
-        let reason = wire(Enum::ty());
-        when(ended.error, || reason.set(Reason::Error))
-            .elsewhen(ended.length.lt(shortest), || reason.set(Reason::Runt))
-            .elsewhen(ended.length.gt(MAX_FRAME), || reason.set(Reason::Oversize))
-            .elsewhen(ended.broken, || reason.set(Reason::BufferFull))
-            .otherwise(|| reason.set(Reason::None));
-        let Ended { port, length, chain, .. } = ended;
-        io.frame.payload.set(Frame { port, reason, length, chain, header });
+        let Ended { port, error, broken, length, chain } = ended;
+        io.frame.payload.set(Frame { port, error, broken, length, chain, header });
         io.frame.assert_stable();
     })
 }
