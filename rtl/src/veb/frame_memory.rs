@@ -223,3 +223,117 @@ pub fn frame_memory(config: &Config) -> FrameMemoryIo {
         io.data.set(delay_without_reset(cat(leaving)));
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    /// A frame in cells, as it came.
+    struct Stored {
+        cells: Vec<usize>,
+        bytes: Vec<u8>,
+    }
+
+    /// What leaves: the bytes with the edit made.
+    fn edited(bytes: &[u8], edit: Edit, tag: [u8; 4]) -> Vec<u8> {
+        let (addresses, rest) = bytes.split_at(12);
+        match edit {
+            Edit::Keep => bytes.to_vec(),
+            Edit::Replace => [addresses, &tag, &rest[4..]].concat(),
+            Edit::Insert => [addresses, &tag, rest].concat(),
+            Edit::Remove => [addresses, &rest[4..]].concat(),
+        }
+    }
+
+    fn config(bytes: usize) -> Config {
+        Config { bytes, cells: 64, ..Config::small() }
+    }
+
+    /// Frames of all lengths in scattered cells, each read with every edit, beats of one cell after another.
+    #[test]
+    fn frames_leave_with_their_edits() {
+        for width in [8, 16, 32] {
+            let config = config(width);
+            let (mut bench, io) = Bench::new(|| frame_memory(&config), 1);
+            for round in 0..120 {
+                let stored = store(&mut bench, &io, &config, 18 + 3 * round);
+                for edit in Layout::EDITS {
+                    let tag: [u8; 4] = [bench.rng.u8(..), bench.rng.u8(..), 0x12, bench.rng.u8(..)];
+                    let service = bench.rng.bool();
+                    let tpid: u16 = if service { 0x88a8 } else { 0x8100 };
+                    let tag = [(tpid >> 8) as u8, tpid as u8, tag[2], tag[3]];
+                    let expected = edited(&stored.bytes, edit, tag);
+                    let found = read(&mut bench, &io, &config, &stored, edit, tag, expected.len());
+                    assert_eq!(found, expected, "{width} bytes wide, {} long, {edit:?}", stored.bytes.len());
+                }
+            }
+        }
+    }
+
+    fn store(bench: &mut Bench, io: &FrameMemoryIo, config: &Config, length: usize) -> Stored {
+        let bytes: Vec<u8> = (0..length).map(|_| bench.rng.u8(..)).collect();
+        let mut cells: Vec<usize> = (0..config.cells).collect();
+        bench.rng.shuffle(&mut cells);
+        cells.truncate(length.div_ceil(config.cell_bytes()));
+        for (number, beat) in bytes.chunks(config.bytes).enumerate() {
+            let mut word = beat.to_vec();
+            word.resize_with(config.bytes, || bench.rng.u8(..));
+            let word: Word =
+                Word::from_iter(word.iter().flat_map(|byte| (0..8).map(move |i| byte >> i & 1 == 1)));
+            let address = cells[number / CELL_BEATS] * CELL_BEATS + number % CELL_BEATS;
+            bench.sim.poke(io.write.valid, true);
+            bench.sim.poke(io.write.payload.address, address as u128);
+            bench.sim.poke_wide(&io.write.payload.data, &word);
+            bench.sim.poke(io.write.payload.body, number * config.bytes >= 16);
+            bench.sim.step();
+        }
+        bench.sim.poke(io.write.valid, false);
+        Stored { cells, bytes }
+    }
+
+    fn read(
+        bench: &mut Bench,
+        io: &FrameMemoryIo,
+        config: &Config,
+        stored: &Stored,
+        edit: Edit,
+        tag: [u8; 4],
+        length: usize,
+    ) -> Vec<u8> {
+        let beats = length.div_ceil(config.bytes);
+        let mut found = vec![];
+        let (mut asked, mut answers) = (0, vec![]);
+        while found.len() < beats * config.bytes {
+            // Now and then a cycle without a beat, in which anything may stand there.
+            let go = asked < beats && bench.rng.u8(..4) > 0;
+            let (cell, position) = (asked / CELL_BEATS, asked % CELL_BEATS);
+            let anything = bench.rng.usize(..config.cells);
+            let number = |cell: usize| stored.cells.get(cell).copied().unwrap_or(anything) as u128;
+            bench.sim.poke(io.read.valid, go);
+            let payload = &io.read.payload;
+            bench.sim.poke(payload.cell, number(cell));
+            bench.sim.poke(payload.previous, number(cell.wrapping_sub(1)));
+            bench.sim.poke(payload.next, number(cell + 1));
+            bench.sim.poke(payload.position, position as u128);
+            bench.sim.poke(payload.begins, cell == 0);
+            bench.sim.poke(payload.edit, edit);
+            bench.sim.poke(payload.tag.service, tag[0] == 0x88);
+            bench.sim.poke(payload.tag.pcp, u128::from(tag[2] >> 5));
+            bench.sim.poke(payload.tag.dei, tag[2] >> 4 & 1 == 1);
+            bench.sim.poke(payload.tag.vid, u128::from(tag[2] & 15) << 8 | u128::from(tag[3]));
+            answers.push(go);
+            if answers.len() > 3 && answers[answers.len() - 4] {
+                let word = bench.sim.peek_wide(&io.data);
+                found.extend(
+                    word.chunks(8)
+                        .map(|byte| byte.iter().by_vals().rev().fold(0, |all, bit| all << 1 | bit as u8)),
+                );
+            }
+            bench.sim.step();
+            asked += usize::from(go);
+        }
+        found.truncate(length);
+        found
+    }
+}
