@@ -58,9 +58,6 @@ pub struct DispatchIo {
     #[input]
     #[ty(Valid::ty(LimitWrite::ty(config)))]
     pub limit: Valid<LimitWrite>,
-    #[output]
-    #[ty(vec![Limit::ty(config); config.ports()])]
-    pub limits: Vec<Limit>,
     /// Into the queue of each port; always taken.
     #[output]
     #[ty(vec![Valid::ty(QueueEntry::ty(config)); config.ports()])]
@@ -183,7 +180,6 @@ pub fn dispatch(config: &Config) -> DispatchIo {
             when(io.limit.valid & io.limit.payload.port.eq(port), || limit.set(io.limit.payload.limit));
         }
         io.congested.set(congested);
-        io.limits.set(limits);
         io.release.assert_stable();
     })
 }
