@@ -14,12 +14,14 @@
 pub mod cells;
 pub mod classifier;
 pub mod dispatch;
+pub mod gate;
 pub mod mac_table;
 pub mod parser;
 pub mod reader;
 pub mod references;
 pub mod registers;
 pub mod scheduler;
+pub mod shaper;
 pub mod types;
 pub mod vlan_table;
 pub mod writer;
@@ -156,6 +158,8 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("references", references::references);
     block!("cells", cells::cells);
     block!("registers", registers::registers);
+    block!("gate", gate::gate);
+    block!("shaper", shaper::shaper);
     block!("veb", veb);
     blocks
 }
