@@ -16,6 +16,8 @@ pub struct Config {
     pub entries: usize,
     /// Cells of the packet buffer: a power of two, 16 to 65536.
     pub cells: usize,
+    /// The clock in kHz, which rates are counted with: a multiple of 125, 1000 to 1000000.
+    pub clock_khz: usize,
 }
 
 /// Beats of a cell of the packet buffer.
@@ -27,12 +29,12 @@ pub const MAX_FRAME: usize = 9600 + 14 + 8;
 impl Config {
     /// For boards: 64 bit, one wire, manager, PF and three VFs.
     pub fn small() -> Config {
-        Config { name: "small", wires: 1, vfs: 3, bytes: 8, entries: 256, cells: 1024 }
+        Config { name: "small", wires: 1, vfs: 3, bytes: 8, entries: 256, cells: 1024, clock_khz: 156_250 }
     }
 
     /// The class of the Neterion X3100: 128 bit, two wires, manager, PF and 16 VFs.
     pub fn x3100() -> Config {
-        Config { name: "x3100", wires: 2, vfs: 16, bytes: 16, entries: 512, cells: 4096 }
+        Config { name: "x3100", wires: 2, vfs: 16, bytes: 16, entries: 512, cells: 4096, clock_khz: 250_000 }
     }
 
     /// As [`Config::x3100`] with 256 bit.
@@ -110,6 +112,12 @@ impl Config {
         if self.functions() > 64 {
             return Err(format!("vfs: {} make {} functions, more than 64", self.vfs, self.functions()));
         }
+        if !(1000..=1_000_000).contains(&self.clock_khz) || !self.clock_khz.is_multiple_of(125) {
+            return Err(format!(
+                "clock_khz: {} is not a multiple of 125 from 1000 to 1000000",
+                self.clock_khz
+            ));
+        }
         power("bytes", self.bytes, 8, 32)?;
         power("entries", self.entries, 16, 4096)?;
         power("cells", self.cells, 16, 65536)
@@ -139,6 +147,7 @@ mod tests {
         assert!(Config { bytes: 12, ..small.clone() }.check().unwrap_err().contains("bytes"));
         assert!(Config { vfs: 63, ..small.clone() }.check().unwrap_err().contains("vfs"));
         assert!(Config { cells: 1000, ..small.clone() }.check().unwrap_err().contains("cells"));
+        assert!(Config { clock_khz: 156_200, ..small.clone() }.check().unwrap_err().contains("clock_khz"));
         assert!(Config { entries: 8, ..small }.check().unwrap_err().contains("entries"));
     }
 }
