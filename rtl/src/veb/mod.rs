@@ -13,12 +13,14 @@
 
 pub mod cells;
 pub mod classifier;
+pub mod control;
 pub mod dispatch;
 pub mod mac_table;
 pub mod parser;
 pub mod reader;
 pub mod references;
 pub mod registers;
+pub mod rows;
 pub mod scheduler;
 pub mod types;
 pub mod vlan_table;
@@ -156,6 +158,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("references", references::references);
     block!("cells", cells::cells);
     block!("registers", registers::registers);
+    block!("control", control::control);
     block!("veb", veb);
     blocks
 }
