@@ -2,10 +2,12 @@
 //!
 //! Start at [`veb`]; what it is made of is in [`prim`].
 
+pub mod axi_lite;
 pub mod catalogue;
 pub mod config;
 pub mod frame;
 pub mod prim;
+pub mod register_map;
 pub mod veb;
 
 #[cfg(test)]

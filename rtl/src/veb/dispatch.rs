@@ -2,7 +2,7 @@
 
 use super::{
     references::Held,
-    types::{Chain, Counted, Decision, Edit, Finished, Forwarded, QueueEntry, Reason, Tag},
+    types::{Chain, Counted, Decision, Edit, Finished, Forwarded, Leaving, QueueEntry, Reason},
 };
 use crate::{config::Config, prim};
 use hdl::*;
@@ -29,13 +29,14 @@ pub struct LimitWrite {
     pub limit: Limit,
 }
 
-/// The tag of a frame that goes to some port, kept at its first cell.
+/// What is kept of a frame at its first cell.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub struct TagWrite {
+pub struct LeavingWrite {
     #[ty(bits(config.cell_bits()))]
     pub head: Bits,
-    pub tag: Tag,
+    #[ty(Leaving::ty(config))]
+    pub leaving: Leaving,
 }
 
 #[derive(Bundle, Clone)]
@@ -66,8 +67,8 @@ pub struct DispatchIo {
     #[ty(Valid::ty(Held::ty(config)))]
     pub hold: Valid<Held>,
     #[output]
-    #[ty(Valid::ty(TagWrite::ty(config)))]
-    pub tag: Valid<TagWrite>,
+    #[ty(Valid::ty(LeavingWrite::ty(config)))]
+    pub leaving: Valid<LeavingWrite>,
     /// Chains of frames that go nowhere.
     #[output]
     #[ty(Stream::ty(Chain::ty(config)))]
@@ -93,7 +94,7 @@ pub struct DispatchIo {
 /// Puts a frame into the queues of its destinations, all in one cycle, or gives its cells back.
 ///
 /// ```text
-///  decision ─► register ─┬─ and room ─► queues, hold, tag
+///  decision ─► register ─┬─ and room ─► queues, hold, leaving
 ///                        ├─► release          │
 ///                        └─► counted, queue_full
 ///  finished ─► cells owed to each port ─► room, congested
@@ -157,8 +158,9 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let cast = decision.cast;
         io.hold.valid.set(occupied & !goes_nowhere);
         io.hold.payload.set(Held { chain, length, cast, copies: prim::popcount(accepted) });
-        io.tag.valid.set(occupied);
-        io.tag.payload.set(TagWrite { head: chain.head, tag: decision.tag });
+        io.leaving.valid.set(occupied);
+        let leaving = Leaving { tag: decision.tag, source: decision.port };
+        io.leaving.payload.set(LeavingWrite { head: chain.head, leaving });
         io.queue_full.set(settled.mux(decision.destinations & !accepted, room.zero()));
         let Decision { port, reason, .. } = decision;
         io.counted.valid.set(settled);

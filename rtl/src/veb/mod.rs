@@ -1,22 +1,28 @@
 //! The Virtual Ethernet Bridge: frames of all ports through one shared data path.
 //!
 //! ```text
-//!  ingress[0] ─►┐                                              ┌─► queue ─┐             ┌─► output buffer ─► egress[0]
-//!  ingress[1] ─►├─ arbiter ─► writer ─► classifier ─► dispatch ┼─► queue ─┼─► scheduler ┼─► output buffer ─► egress[1]
-//!  ingress[n] ─►┘    │ parser ▲   │       MAC table      │     └─► queue ─┘      │      └─► output buffer ─► egress[n]
-//!                    └────────┘   │       VLAN table     │                       ▼                ▲
-//!                                 └──────────────────────┼────────────────► reader (packet buffer)┘
-//!                                            free cells ◄┴─ references ◄────── done
+//!  port ─► gate ─┐                                                ┌─► queue ─┐             ┌─► output buffer ─► port
+//!  port ─► gate ─┼─ ingress ─► writer ─► classifier ─► dispatch ──┼─► queue ─┼─► scheduler ┼─► output buffer ─► port
+//!  port ─► gate ─┘               │         │ policy     │ limits  └─► queue ─┘      │      └─► output buffer ─► port
+//!           ▲                 parser       │ tables     │                           ▼                ▲
+//!         shaper ◄───────────────┴─────────┴────────────┤                        reader ─► frame memory
+//!           ▲                            free cells ◄───┴─ references ◄──────────── done
+//!         tables ◄── control ◄── AXI4-Lite              └─► statistics
 //! ```
-//! A frame is followed through the files in this order: [`writer`], [`parser`], [`classifier`] with [`mac_table`] and
-//! [`vlan_table`], [`dispatch`], [`scheduler`], [`reader`]; [`cells`] and [`references`] keep the packet buffer.
+//! A frame is followed through the files in this order: [`ingress`] with [`gate`] and [`shaper`], [`writer`], [`parser`],
+//! [`classifier`] with [`policy`], [`mac_table`], [`destinations`] and [`mirror`], [`dispatch`], [`scheduler`], [`reader`],
+//! [`frame_memory`]; [`cells`] and [`references`] keep the packet buffer. The manager comes in by [`control`] and
+//! [`tables`]; [`statistics`] counts.
 
 pub mod cells;
 pub mod classifier;
+pub mod control;
 pub mod destinations;
 pub mod dispatch;
 pub mod ethertypes;
 pub mod frame_memory;
+pub mod gate;
+pub mod ingress;
 pub mod liveness;
 pub mod mac_table;
 pub mod mirror;
@@ -27,19 +33,17 @@ pub mod references;
 pub mod row_memory;
 pub mod rows;
 pub mod scheduler;
+pub mod shaper;
+pub mod statistics;
+pub mod tables;
 pub mod types;
 pub mod writer;
 
 use crate::{
-    catalogue::Block,
-    config::Config,
-    frame::Beat,
-    prim::{self, Policy},
+    axi_lite::AxiLite, catalogue::Block, config::Config, frame::Beat, prim, register_map::ADDRESS_BITS,
 };
 use hdl::*;
-use liveness::liveness;
 use policy::Wishes;
-use rows::{RowRequest, RowResponse};
 use types::{Decision, Forced, QueueEntry};
 
 #[derive(Bundle, Clone)]
@@ -57,26 +61,43 @@ pub struct VebIo {
     #[output]
     #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
     pub egress: Vec<Stream<Beat>>,
+    /// Where the manager's frame on `egress` came in, with each beat.
+    #[output]
+    #[ty(bits(config.port_bits()))]
+    pub manager_source: Bits,
+    /// What each function would like to receive; those of wires do not matter.
     #[input]
     #[ty(vec![Wishes::ty(); config.ports()])]
     pub wishes: Vec<Wishes>,
+    /// The manager's registers: see [`crate::register_map`].
     #[input]
-    pub row: Stream<RowRequest>,
-    #[output]
-    pub row_response: Valid<RowResponse>,
-    #[output]
-    pub clear: Bool,
+    #[ty(AxiLite::ty(ADDRESS_BITS))]
+    pub axi: AxiLite,
+}
+
+/// What waits at the manager's port.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct ManagerBeat {
+    #[ty(bits(config.port_bits()))]
+    source: Bits,
+    #[ty(Beat::ty(config.bytes))]
+    beat: Beat,
 }
 
 /// The Virtual Ethernet Bridge.
+///
+/// Store-and-forward: a frame is looked at when its last beat is stored, and a bad one never leaves. The data path takes
+/// a beat in each cycle from any mix of ports, and reads one in each cycle for any mix of ports. A port whose egress
+/// stalls loses its own frames, which are counted, and delays nobody. docs/src/veb.md has the rules.
 #[hdl]
 pub fn veb(config: &Config) -> VebIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
     module(format!("veb_{}", config.name), VebIo::ty(config), |io| {
-        let beat = Beat::ty(config.bytes);
         let ports = config.ports();
 
-        let ingress = prim::stream_arbiter(beat, ports, Policy::RoundRobin);
+        let ingress = ingress::ingress(config);
+        let shaper = shaper::shaper(config);
         let writer = writer::writer(config);
         let classifier = classifier::classifier(config);
         let dispatch = dispatch::dispatch(config);
@@ -84,27 +105,20 @@ pub fn veb(config: &Config) -> VebIo {
         let reader = reader::reader(config);
         let references = references::references(config);
         let cells = cells::cells(config);
-        let liveness = liveness(config);
+        let liveness = liveness::liveness(config);
+        let control = control::control(config);
+        let tables = tables::tables(config);
+        let statistics = statistics::statistics(config);
 
         // In: from the ports to a decision.
-        let forced = prim::fifo(Forced::ty(config), FORCED);
-        for (port, (input, ingress)) in ingress.inputs.iter().zip(&io.ingress).enumerate() {
-            if port != config.manager() {
-                input.connect(ingress);
-                continue;
-            }
-            let last = ingress.payload.last;
-            input.payload.set(ingress.payload);
-            input.valid.set(ingress.valid & (!last | forced.enq.ready));
-            ingress.ready.set(input.ready & (!last | forced.enq.ready));
-            forced.enq.valid.set(ingress.valid & last & input.ready);
-            forced.enq.payload.set(io.forced);
-        }
-        writer.beats.connect(&ingress.output);
+        ingress.ports.iter().zip(&io.ingress).for_each(|(port, stream)| port.connect(stream));
+        ingress.forced.set(io.forced);
+        ingress.open.set(shaper.open);
+        writer.beats.connect(&ingress.beats);
         writer.free.connect(&cells.free);
         writer.exhausted.set(cells.exhausted);
         classifier.frame.connect(&writer.frame);
-        classifier.forced.connect(&forced.deq);
+        classifier.forced.connect(&ingress.manager_forced);
         classifier.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
         // Ends the chain of `ready` that would run from the free list back to the ports.
         let decided = prim::skid_buffer(Decision::ty(config));
@@ -112,6 +126,21 @@ pub fn veb(config: &Config) -> VebIo {
         dispatch.decision.connect(&decided.output);
         dispatch.free_count.set(cells.free_count);
         dispatch.dead.set(liveness.dead);
+
+        // Who may send.
+        shaper.pending.set(ingress.pending);
+        shaper.frame.valid.set(writer.frame.fire());
+        let types::Frame { port, length, .. } = writer.frame.payload;
+        shaper.frame.payload.set(shaper::FrameEnd { port, length });
+        shaper.destinations.valid.set(dispatch.forwarded.valid);
+        let types::Forwarded { port, destinations } = dispatch.forwarded.payload;
+        shaper.destinations.payload.set(shaper::Destinations { port, ports: destinations });
+        shaper.congested.set(dispatch.congested);
+        let reserve_bits = control.reserve.width().max(config.cell_count_bits());
+        let (free, reserve) = (cells.free_count.zext(reserve_bits), control.reserve.zext(reserve_bits));
+        shaper.hold_all.set(delay(free.lt(reserve)));
+        shaper.rate_overhead.set(control.rate_overhead.as_u());
+        shaper.row.set(tables.rate);
 
         // Out: from the queues to the ports.
         let mut offered = vec![];
@@ -121,27 +150,40 @@ pub fn veb(config: &Config) -> VebIo {
             queue.enq.valid.set(dispatch.queues[port].valid);
             queue.enq.payload.set(dispatch.queues[port].payload);
             scheduler.queues[port].connect(&queue.deq);
-
-            let output = prim::fifo(beat, scheduler::OUTPUT_BEATS);
-            output.enq.valid.set(reader.beat.valid & reader.beat.payload.port.eq(port));
-            output.enq.payload.set(reader.beat.payload.beat);
-            io.egress[port].connect(&output.deq);
-            offered.push(output.deq.valid);
-            left.push(output.deq.fire());
             assert(queue.enq.ready | !queue.enq.valid, "a queue has room for all frames of the buffer");
-            assert(
-                output.enq.ready | !output.enq.valid,
-                "an output buffer has room for what it was promised",
-            );
+
+            let egress = &io.egress[port];
+            let comes = reader.beat.valid & reader.beat.payload.port.eq(port);
+            let beat = reader.beat.payload.beat;
+            let has_room = if port == config.manager() {
+                let output = prim::fifo(ManagerBeat::ty(config), scheduler::OUTPUT_BEATS);
+                output.enq.valid.set(comes);
+                output.enq.payload.set(ManagerBeat { source: reader.source, beat });
+                egress.valid.set(output.deq.valid);
+                egress.payload.set(output.deq.payload.beat);
+                io.manager_source.set(output.deq.payload.source);
+                output.deq.ready.set(egress.ready);
+                output.enq.ready
+            } else {
+                let output = prim::fifo(beat, scheduler::OUTPUT_BEATS);
+                output.enq.valid.set(comes);
+                output.enq.payload.set(beat);
+                egress.connect(&output.deq);
+                output.enq.ready
+            };
+            assert(has_room | !comes, "an output buffer has room for what it was promised");
+            offered.push(egress.valid);
+            left.push(egress.fire());
         }
         let left = vector(left);
         scheduler.left.set(left);
-        scheduler.tag.set(dispatch.tag);
+        scheduler.leaving.set(dispatch.leaving);
         reader.data.set(writer.data);
         reader.turn.set(scheduler.turn);
         scheduler.turn_done.set(reader.turn_done);
         liveness.offered.set(vector(offered));
         liveness.left.set(left);
+        liveness.stall_cycles.set(control.stall_cycles.as_u());
 
         // The packet buffer's cells.
         cells.link.set(writer.link);
@@ -153,18 +195,22 @@ pub fn veb(config: &Config) -> VebIo {
         cells.release[0].connect(&dispatch.release);
         cells.release[1].connect(&references.release);
 
-        // Control.
-        classifier.row.connect(&io.row);
-        io.row_response.set(classifier.row_response);
-        io.clear.set(classifier.clear);
-        dispatch.limit.valid.set(false);
-        dispatch.limit.payload.set(dispatch.limit.payload.zero());
-        liveness.stall_cycles.set(4096);
+        // Control and counters.
+        control.axi.connect(&io.axi);
+        control.free_count.set(cells.free_count);
+        control.tables_clear.set(classifier.clear & shaper.cleared & tables.clear & statistics.clear);
+        tables.request.connect(&control.row);
+        control.row_response.set(tables.response);
+        classifier.row.connect(&tables.classifier);
+        tables.classifier_response.set(classifier.row_response);
+        statistics.row.connect(&tables.statistics);
+        tables.statistics_response.set(statistics.row_response);
+        dispatch.limit.set(tables.limit);
+        statistics.counted.set(dispatch.counted);
+        statistics.finished.set(references.finished);
+        statistics.queue_full.set(dispatch.queue_full);
     })
 }
-
-/// Frames of the manager between its port and the classifier, at most.
-const FORCED: usize = 8;
 
 /// Every block of the bridge for a configuration, the whole last.
 pub fn catalogue(config: &Config) -> Vec<Block> {
@@ -175,6 +221,9 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
             blocks.push(Block::new(format!("veb/{}/{}", $name, config.name), move || $generator(&config)));
         };
     }
+    block!("gate", gate::gate);
+    block!("ingress", ingress::ingress);
+    block!("shaper", shaper::shaper);
     block!("parser", parser::parser);
     block!("writer", writer::writer);
     block!("mac_table", mac_table::mac_table);
@@ -189,6 +238,9 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("reader", reader::reader);
     block!("references", references::references);
     block!("cells", cells::cells);
+    block!("control", control::control);
+    block!("tables", tables::tables);
+    block!("statistics", statistics::statistics);
     block!("veb", veb);
     blocks
 }

@@ -3,7 +3,7 @@
 use super::{
     frame_memory::{BeatRead, frame_memory},
     scheduler::TURNS,
-    types::{Edit, FrameCopy, Tag},
+    types::{Edit, FrameCopy, Leaving},
     writer::DataWrite,
 };
 use crate::{
@@ -30,7 +30,8 @@ pub struct Turn {
     #[ty(bits(config.cell_bits()))]
     pub next: Bits,
     pub edit: Enum<Edit>,
-    pub tag: Tag,
+    #[ty(Leaving::ty(config))]
+    pub leaving: Leaving,
     /// How many beats leave, from the first on: 1 to [`CELL_BEATS`].
     #[ty(bits(clog2(CELL_BEATS + 1)))]
     pub beats: Bits,
@@ -60,6 +61,10 @@ pub struct ReaderIo {
     #[output]
     #[ty(Valid::ty(Routed::ty(config.ports(), Beat::ty(config.bytes))))]
     pub beat: Valid<Routed<Beat>>,
+    /// Where the frame of `beat` came in.
+    #[output]
+    #[ty(bits(config.port_bits()))]
+    pub source: Bits,
     /// Copies of frames that are read to the end.
     #[output]
     #[ty(Stream::ty(FrameCopy::ty(config)))]
@@ -72,6 +77,8 @@ pub struct ReaderIo {
 struct Fetched {
     #[ty(bits(config.port_bits()))]
     port: Bits,
+    #[ty(bits(config.port_bits()))]
+    source: Bits,
     #[ty(bits(clog2(config.bytes + 1)))]
     count: Bits,
     last: Bool,
@@ -111,7 +118,8 @@ pub fn reader(config: &Config) -> ReaderIo {
         let memory = frame_memory(config);
         memory.write.set(io.data);
         memory.read.valid.set(go);
-        let Turn { cell, previous, next, edit, tag, begins, .. } = turn;
+        let Turn { cell, previous, next, edit, begins, .. } = turn;
+        let Leaving { tag, source } = turn.leaving;
         memory.read.payload.set(BeatRead { cell, previous, next, position, begins, edit, tag });
 
         let full = lit(config.bytes, clog2(config.bytes + 1));
@@ -119,13 +127,14 @@ pub fn reader(config: &Config) -> ReaderIo {
         let count = partial.mux(turn.last_bytes.zext(full.width()), full);
         let fetched = reg_without_reset(vec![Fetched::ty(config); 3]);
         let fetched_valid = reg(vec![flag(); 3]);
-        fetched[0].set(Fetched { port: turn.port, count, last: ends_frame });
+        fetched[0].set(Fetched { port: turn.port, source, count, last: ends_frame });
         fetched_valid[0].set(go);
         for stage in 1..3 {
             fetched[stage].set(fetched[stage - 1]);
             fetched_valid[stage].set(fetched_valid[stage - 1]);
         }
-        let Fetched { port, count, last } = fetched[2];
+        let Fetched { port, source, count, last } = fetched[2];
+        io.source.set(source);
         io.beat.valid.set(fetched_valid[2]);
         let beat = Beat { data: memory.data, count, last, error: false.to_bool() };
         io.beat.payload.set(Routed { port, beat });

@@ -1,9 +1,9 @@
 //! Who reads the packet buffer next.
 
 use super::{
-    dispatch::TagWrite,
+    dispatch::LeavingWrite,
     reader::Turn,
-    types::{Edit, QueueEntry, Tag},
+    types::{Edit, Leaving, QueueEntry},
 };
 use crate::{
     config::{CELL_BEATS, Config},
@@ -24,10 +24,10 @@ pub struct SchedulerIo {
     #[input]
     #[ty(vec![Stream::ty(QueueEntry::ty(config)); config.ports()])]
     pub queues: Vec<Stream<QueueEntry>>,
-    /// The tag of a frame, before its first queue entry.
+    /// What is kept of a frame, before it is taken from a queue.
     #[input]
-    #[ty(Valid::ty(TagWrite::ty(config)))]
-    pub tag: Valid<TagWrite>,
+    #[ty(Valid::ty(LeavingWrite::ty(config)))]
+    pub leaving: Valid<LeavingWrite>,
     /// A beat leaves the output buffer of a port; a pulse for each port.
     #[input]
     #[ty(bits(config.ports()))]
@@ -159,16 +159,16 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             set_at(&waiting, chosen, more);
         });
 
-        // S2: the questions for the next cell and the tag.
+        // S2: the questions for the next cell and what is kept of the frame.
         let turn_valid = delay(chosen_valid);
         let asked = reg_without_reset(Asked::ty(config));
         asked.set(Asked { port: chosen, now, beats, begins: !goes_on, ends: !more, last_bytes });
         let left_over = delay_without_reset(now.length - config.cell_bytes());
         let spared_beats = delay_without_reset(lit(CELL_BEATS, beats.width()) - beats);
         io.lookup.set(asked.now.cell);
-        let tags = mem(Tag::ty(), config.cells, Collision::Undefined);
-        when(io.tag.valid, || tags.write(io.tag.payload.head, io.tag.payload.tag));
-        let tag = tags.read(asked.now.head);
+        let kept = mem(Leaving::ty(config), config.cells, Collision::Undefined);
+        when(io.leaving.valid, || kept.write(io.leaving.payload.head, io.leaving.payload.leaving));
+        let leaving = kept.read(asked.now.head);
 
         // S3: the answers.
         let answered = delay(turn_valid);
@@ -183,7 +183,7 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             previous,
             next: io.successor,
             edit,
-            tag,
+            leaving,
             beats: turn.beats,
             begins: turn.begins,
             ends: turn.ends,

@@ -98,6 +98,16 @@ impl Tag {
     }
 }
 
+/// What is kept of a frame for those who read it.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct Leaving {
+    pub tag: Tag,
+    /// Where it came in.
+    #[ty(bits(config.port_bits()))]
+    pub source: Bits,
+}
+
 /// A frame that is complete in the packet buffer.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
