@@ -5,6 +5,7 @@
 
 pub mod bench;
 mod model;
+pub mod policy;
 mod port_set;
 pub mod scoreboard;
 mod tables;
