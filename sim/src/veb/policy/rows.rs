@@ -46,6 +46,56 @@ pub struct Change {
 
 type Words = [u32; 6];
 
+/// Changes of one row each.
+///
+/// # Panics
+/// If a value does not fit its field.
+impl Change {
+    pub fn port(port: usize, policy: &PortPolicy) -> Self {
+        Self::write(Table::Port, port, port_row(policy))
+    }
+
+    pub fn vlan(vid: u16, vlan: VlanPolicy) -> Self {
+        let (members, untagged) = (words(vlan.members, 0), words(vlan.untagged, 3));
+        Self::write(Table::Vlan, vid.into(), std::array::from_fn(|i| members[i] | untagged[i]))
+    }
+
+    pub fn multicast(hash: usize, ports: PortSet) -> Self {
+        Self::write(Table::Multicast, hash, words(ports, 0))
+    }
+
+    /// Inserts or replaces the entry for this address in this VLAN, or in any for VID 0.
+    pub fn insert(vid: u16, address: MacAddress, ports: PortSet) -> Self {
+        Self { table: Table::Mac, command: Command::Insert, index: 0, data: mac_row(vid, address, ports) }
+    }
+
+    /// Deletes the entry for this address in this VLAN, or that for any for VID 0.
+    pub fn delete(vid: u16, address: MacAddress) -> Self {
+        Self { command: Command::Delete, ..Self::insert(vid, address, PortSet::EMPTY) }
+    }
+
+    pub fn mirror(index: usize, mirror: Option<Mirror>) -> Self {
+        Self::write(Table::Mirror, index, mirror_row(mirror))
+    }
+
+    pub fn ethertype(index: usize, ethertype: Option<u16>) -> Self {
+        let word = ethertype.map_or(0, |ethertype| u32::from(ethertype) | 1 << 16);
+        Self::write(Table::Ethertype, index, [word, 0, 0, 0, 0, 0])
+    }
+
+    pub fn rate(port: usize, rate: Rate) -> Self {
+        Self::write(Table::Rate, port, rate_row(rate))
+    }
+
+    pub fn limit(port: usize, limit: Limit) -> Self {
+        Self::write(Table::Limit, port, [limit.cells, limit.hold_from, 0, 0, 0, 0])
+    }
+
+    fn write(table: Table, index: usize, data: Words) -> Self {
+        Self { table, command: Command::Write, index, data }
+    }
+}
+
 impl Policy {
     /// The changes that bring hardware from its reset state to this policy. The ports are the last: they open when all
     /// else is set.
@@ -69,50 +119,30 @@ impl Policy {
             "policies of two bridges"
         );
         let mut changes = Vec::new();
-        let mut write = |table, index, data: Words, old_data: Words| {
-            if data != old_data {
-                changes.push(Change { table, command: Command::Write, index, data });
-            }
+        let mut differing = |row: &dyn Fn(&Self) -> Change| {
+            let (new, old) = (row(self), row(old));
+            changes.extend((new != old).then_some(new));
         };
-        for vid in 0..=MAX_VID {
-            write(Table::Vlan, vid.into(), vlan_row(self.vlan(vid)), vlan_row(old.vlan(vid)));
-        }
-        for hash in 0..MULTICAST_HASHES {
-            let row = |policy: &Self| words(policy.multicast(hash), 0);
-            write(Table::Multicast, hash, row(self), row(old));
-        }
-        for index in 0..ETHERTYPES {
-            let row = |policy: &Self| ethertype_row(policy.ethertypes[index]);
-            write(Table::Ethertype, index, row(self), row(old));
-        }
-        for index in 0..MIRRORS {
-            write(Table::Mirror, index, mirror_row(self.mirrors[index]), mirror_row(old.mirrors[index]));
-        }
+        (0..=MAX_VID).for_each(|vid| differing(&|policy| Change::vlan(vid, policy.vlan(vid))));
+        (0..MULTICAST_HASHES)
+            .for_each(|hash| differing(&|policy| Change::multicast(hash, policy.multicast(hash))));
+        (0..ETHERTYPES)
+            .for_each(|index| differing(&|policy| Change::ethertype(index, policy.ethertypes[index])));
+        (0..MIRRORS).for_each(|index| differing(&|policy| Change::mirror(index, policy.mirrors[index])));
         for port in 0..self.port_count() {
-            write(Table::Rate, port, rate_row(self.rates[port]), rate_row(old.rates[port]));
-            let row = |limit: Limit| [limit.cells, limit.hold_from, 0, 0, 0, 0];
-            write(Table::Limit, port, row(self.limits[port]), row(old.limits[port]));
+            differing(&|policy| Change::rate(port, policy.rates[port]));
+            differing(&|policy| Change::limit(port, policy.limits[port]));
         }
-        changes.extend(self.entry_changes(old));
+        // Deletions make room for what is inserted.
+        let gone = old.entries().filter(|&(vid, address, _)| self.entry(vid, address).is_none());
+        changes.extend(gone.map(|(vid, address, _)| Change::delete(vid, address)));
+        let new = self.entries().filter(|&(vid, address, ports)| old.entry(vid, address) != Some(ports));
+        changes.extend(new.map(|(vid, address, ports)| Change::insert(vid, address, ports)));
         for port in 0..self.port_count() {
-            let (data, old_data) = (port_row(&self.ports[port]), port_row(&old.ports[port]));
-            if data != old_data {
-                changes.push(Change { table: Table::Port, command: Command::Write, index: port, data });
-            }
+            let (new, old) = (Change::port(port, &self.ports[port]), Change::port(port, &old.ports[port]));
+            changes.extend((new != old).then_some(new));
         }
         changes
-    }
-
-    /// Deletions first: they make room for what is inserted.
-    fn entry_changes<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = Change> + 'a {
-        let change = |command, data| Change { table: Table::Mac, command, index: 0, data };
-        let gone = old.entries().filter(|&(vid, address, _)| self.entry(vid, address).is_none());
-        let new = self.entries().filter(|&(vid, address, ports)| old.entry(vid, address) != Some(ports));
-        let gone =
-            gone.map(move |(vid, address, _)| change(Command::Delete, mac_row(vid, address, PortSet::EMPTY)));
-        gone.chain(
-            new.map(move |(vid, address, ports)| change(Command::Insert, mac_row(vid, address, ports))),
-        )
     }
 
     /// Makes a change, as the hardware does. Bits beyond the fields and the bridge's ports count for nothing.
@@ -241,11 +271,6 @@ fn port_of(data: Words) -> PortPolicy {
     port
 }
 
-fn vlan_row(vlan: VlanPolicy) -> Words {
-    let (members, untagged) = (words(vlan.members, 0), words(vlan.untagged, 3));
-    std::array::from_fn(|i| members[i] | untagged[i])
-}
-
 fn mac_row(vid: u16, address: MacAddress, ports: PortSet) -> Words {
     let mut data = words(ports, 2);
     data[0] = address.to_u64() as u32;
@@ -277,10 +302,6 @@ fn mirror_of(word: u32) -> Option<Mirror> {
         of: if bit(2) { MirrorOf::Vlan(matched as u16) } else { MirrorOf::Port(matched as usize) },
         target: (word >> 16 & 0x7F) as usize,
     })
-}
-
-fn ethertype_row(ethertype: Option<u16>) -> Words {
-    [ethertype.map_or(0, |ethertype| u32::from(ethertype) | 1 << 16), 0, 0, 0, 0, 0]
 }
 
 fn rate_row(rate: Rate) -> Words {
