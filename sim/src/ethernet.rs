@@ -11,6 +11,9 @@ use thiserror::Error;
 
 #[cfg(any(test, feature = "strategies"))]
 pub mod strategies;
+mod tags;
+
+pub use tags::{TAG_OFFSET, Tag, TagKind};
 
 /// Destination, source and type: the shortest frame that has a complete MAC header.
 pub const HEADER_BYTES: usize = 14;

@@ -3,8 +3,12 @@
 //! Nothing here knows how the hardware is built. A test bench plays frames into the hardware's ports, asks [`Model`] what
 //! should become of each, tells [`Scoreboard`] both, and gets a [`Report`]. [`Tables`] sets up model and hardware alike.
 
+#[cfg(any(test, feature = "strategies"))]
+pub mod arbitrary;
 pub mod bench;
+pub mod bridge;
 mod model;
+pub mod policy;
 mod port_set;
 pub mod scoreboard;
 mod tables;

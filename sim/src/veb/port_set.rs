@@ -58,7 +58,9 @@ impl PortSet {
 
     /// The ports in rising order.
     pub fn iter(self) -> impl Iterator<Item = usize> + Clone {
-        (0..Self::CAPACITY).filter(move |&port| self.contains(port))
+        // Removes the lowest port as long as there is one.
+        let sets = std::iter::successors(Some(self.0), |&bits| Some(bits & bits.wrapping_sub(1)));
+        sets.take_while(|&bits| bits != 0).map(|bits| bits.trailing_zeros() as usize)
     }
 }
 
