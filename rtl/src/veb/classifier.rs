@@ -167,8 +167,9 @@ enum Engine {
 /// ```
 ///
 /// A frame stays four cycles in each slot, because it takes four lookups in the table of addresses: destination and
-/// source, each in its VLAN and in any. So a frame is taken every four cycles; its decision comes 20 cycles later while
-/// `decision.ready`, and all slots stand while it is not. `frame.ready` is combinational.
+/// source, each in its VLAN and in any. So a frame is taken every four cycles. Its decision comes 18 cycles later, or up
+/// to 3 more behind other frames, while `decision.ready`; all slots stand while it is not. All outputs are registers but
+/// `forced.ready`.
 ///
 /// A command for a table waits until no frame is under way, and none is taken until it is done, about ten cycles: a
 /// frame sees all of a row as it was before, or all of it as it is after. After reset no frame is taken until the tables
@@ -187,36 +188,39 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let mirror = mirror(config);
         policy.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
 
-        // The slots move on together, in the last of four cycles. While all are empty that is now.
+        // Slots 1 to 5 move on together, in the last of four cycles. While all are empty that is now.
         let engine = reg_enum(Engine::Clear);
         let occupied = reg(vec![flag(); 6]);
         let phase = reg_init(lit(3, 2));
-        let in_use = any_of(occupied[..5].to_vec());
+        let in_use = any_of(occupied[1..5].to_vec());
         let advance = !occupied[5] | io.decision.ready;
         let shift = advance & phase.all();
-        let open = engine.is(Engine::Idle) & !io.row.valid;
-        let from_manager = io.frame.payload.port.eq(config.manager());
-        let taken = io.frame.valid & open;
-        io.frame.ready.set(shift & open);
-        io.forced.ready.set(shift & taken & from_manager);
-        when(advance & (!phase.all() | in_use | taken), || phase.set(phase + 1));
+        let enters = occupied[0] & engine.is(Engine::Idle) & !io.row.valid;
+        when(advance & (!phase.all() | in_use | enters), || phase.set(phase + 1));
         when(io.decision.ready, || occupied[5].set(false));
         when(shift, || {
-            occupied[0].set(taken);
-            for slot in 1..6 {
+            occupied[1].set(enters);
+            for slot in 2..6 {
                 occupied[slot].set(occupied[slot - 1]);
             }
         });
 
-        // Slot 0: the policy of the port.
+        // Slot 0: a frame waits for its turn; the policy of its port.
         let received = reg_without_reset(Frame::ty(config));
         let received_forced = reg_without_reset(Forced::ty(config));
-        when(shift, || {
+        let from_manager = io.frame.payload.port.eq(config.manager());
+        io.frame.ready.set(!occupied[0]);
+        io.forced.ready.set(!occupied[0] & io.frame.valid & from_manager);
+        when(!occupied[0], || {
+            occupied[0].set(io.frame.valid);
             received.set(io.frame.payload);
             received_forced.valid.set(io.forced.payload.valid & from_manager);
             received_forced.ports.set(io.forced.payload.ports);
-        });
-        policy.port.set(received.port);
+        })
+        .elsewhen(shift & enters, || occupied[0].set(false));
+        let policy_port = reg_without_reset(received.port);
+        let names_row = reg(flag());
+        policy.port.set(names_row.mux(policy_port, received.port));
         let header = received.header;
         let PortPolicy { row, default_ports } = policy.policy;
         let customer = header.tag.is(TagKind::Customer);
@@ -399,8 +403,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
 
         policy.write.valid.set(writes(Table::Port));
         let port_policy = PortPolicy { row: row.unpack(part(0, 32)), default_ports: part(32, ports) };
-        let policy_port = index(config.port_bits());
-        policy.write.payload.set(PolicyWrite { port: policy_port, policy: port_policy });
+        policy.write.payload.set(PolicyWrite { port: index(config.port_bits()), policy: port_policy });
         vlans.write.valid.set(writes(Table::Vlan));
         vlans.write.payload.index.set(request.index);
         let vlan_row = VlanRow { untagged: part(96, ports), members: part(0, ports) };
@@ -423,7 +426,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
 
         // The slots are empty: their registers name the rows.
         when(point, || {
-            received.port.set(index(config.port_bits()));
+            policy_port.set(index(config.port_bits()));
             asked.meta.vid.set(request.index);
             multicast_index.set(index(clog2(MULTICAST_ROWS)));
         });
@@ -444,6 +447,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             Table::Rate | Table::Limit | Table::Statistics => answer.set(0),
         });
 
+        names_row.set(point | engine.is(Engine::Read));
         let clear = policy.clear & vlans.clear & multicasts.clear & macs.clear;
         io.clear.set(!engine.is(Engine::Clear));
         engine.cases(|e| match e {
@@ -479,7 +483,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         io.decision.assert_stable();
         io.row.assert_stable();
         assert(
-            !(shift & taken & from_manager) | io.forced.valid,
+            !(io.frame.fire() & from_manager) | io.forced.valid,
             "what the manager forces comes before its frame",
         );
     })

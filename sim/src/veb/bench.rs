@@ -1,13 +1,23 @@
 //! A test bench around the bridge's hardware, in either simulator: plays frames into the ports, takes what comes out,
-//! and keeps the scoreboard.
+//! drives the manager's bus, and keeps the scoreboard.
 
-use super::{Counters, Decision, DropReason, Losses, Model, Report, Scoreboard, Setup, Tables};
+mod bus;
+
+use super::{
+    Losses, PortSet,
+    board::{Board, Report},
+    bridge,
+    policy::{Change, Command, Policy, Table, Wishes},
+    statistics::{Count, Kind, Statistics},
+};
 use crate::ethernet::MacAddress;
 use crate::random::Random;
-use hdl::{HwEnum, Interface, Simulator, Violation, interface::PortIndex};
+use bus::Bus;
+use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use rtl::{
     config::Config,
-    veb::{mac_table::Outcome, registers::address},
+    register_map::{self, KINDS_PER_PORT},
+    veb::rows::{self, Outcome},
 };
 use std::collections::VecDeque;
 use thiserror::Error;
@@ -28,6 +38,8 @@ pub struct Left {
     pub bytes: Vec<u8>,
     /// Cycle of its last beat.
     pub cycle: u64,
+    /// At the manager: where the hardware says that it came in.
+    pub source: Option<usize>,
 }
 
 /// What can go wrong beside the frames.
@@ -35,13 +47,30 @@ pub struct Left {
 pub enum BenchError {
     #[error("{0}")]
     Check(#[from] Violation),
-    #[error("register access at {address:#06x} was answered with an error")]
-    Register { address: u16 },
+    #[error("{access} of the register at {address:#05x} was refused")]
+    Refused { access: &'static str, address: usize },
     #[error("the address table has no room for {address} in VLAN {vid}: its bucket is full")]
     NoRoom { vid: u16, address: MacAddress },
     #[error("nothing moved for {0} cycles, and frames are still inside")]
     Stuck(u64),
 }
+
+/// What a command on a row came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub outcome: Outcome,
+    /// DATA0 to DATA5.
+    pub data: [u32; 6],
+}
+
+const TABLE: usize = register_map::register("TABLE").offset;
+const INDEX: usize = register_map::register("INDEX").offset;
+const COMMAND: usize = register_map::register("COMMAND").offset;
+const STATUS: usize = register_map::register("STATUS").offset;
+const DATA: [usize; 6] = {
+    let first = register_map::register("DATA0").offset;
+    [first, first + 4, first + 8, first + 12, first + 16, first + 20]
+};
 
 /// Cycles without a move after which frames that are still inside count as stuck.
 const PATIENCE: u64 = 20_000;
@@ -76,9 +105,31 @@ fn find(interface: &Interface, name: &str) -> PortIndex {
     position.unwrap_or_else(|| panic!("the bridge has no port `{name}`"))
 }
 
+fn operation(command: Command) -> rows::Operation {
+    match command {
+        Command::Write => rows::Operation::Write,
+        Command::Insert => rows::Operation::Insert,
+        Command::Delete => rows::Operation::Delete,
+    }
+}
+
+fn table(table: Table) -> rows::Table {
+    match table {
+        Table::Port => rows::Table::Port,
+        Table::Vlan => rows::Table::Vlan,
+        Table::Multicast => rows::Table::Multicast,
+        Table::Mac => rows::Table::Mac,
+        Table::Mirror => rows::Table::Mirror,
+        Table::Ethertype => rows::Table::Ethertype,
+        Table::Rate => rows::Table::Rate,
+        Table::Limit => rows::Table::Limit,
+    }
+}
+
 struct Waiting {
     bytes: Vec<u8>,
     error: bool,
+    forced: Option<PortSet>,
     /// Not offered before this cycle.
     not_before: u64,
 }
@@ -104,14 +155,18 @@ struct Egress {
 pub struct Bench<S> {
     sim: S,
     beat_bytes: usize,
-    model: Model,
-    scoreboard: Scoreboard,
-    fresh_scoreboard: Scoreboard,
+    manager: usize,
+    policy: Policy,
+    scoreboard: Board,
+    fresh_scoreboard: Board,
     ingress: Vec<Ingress>,
     egress: Vec<Egress>,
     behaviour: Vec<Behaviour>,
     random: Random,
-    bus: [PortIndex; 8],
+    bus: Bus,
+    forced: [PortIndex; 2],
+    manager_source: PortIndex,
+    wishes: Vec<[PortIndex; 3]>,
     /// Frames in all `ingress`.
     waiting: usize,
     /// Cycles since a beat moved.
@@ -122,29 +177,19 @@ pub struct Bench<S> {
 }
 
 impl<S: Simulator> Bench<S> {
-    /// Resets the bridge and sets its tables up through the register bus.
+    /// Resets the bridge and sets it up by the manager's bus.
     ///
     /// # Errors
-    /// A register access that fails, or an entry that finds no room.
+    /// A register access that is refused, or an entry that finds no room.
     pub fn new(
         sim: S,
         config: &Config,
-        tables: &Tables,
+        policy: &Policy,
         losses: Losses,
         seed: u64,
     ) -> Result<Self, BenchError> {
         let interface = sim.interface().clone();
         let stream = |kind: &str, port: usize| BeatPorts::find(&interface, &format!("{kind}_{port}"));
-        let names = [
-            "request_valid",
-            "request_ready",
-            "request_payload_write",
-            "request_payload_address",
-            "request_payload_data",
-            "response_valid",
-            "response_payload_data",
-            "response_payload_error",
-        ];
         let ports = 0..config.ports();
         let ingress = ports.clone().map(|port| Ingress {
             ports: stream("ingress", port),
@@ -153,27 +198,35 @@ impl<S: Simulator> Bench<S> {
             offered: false,
             valid: false,
         });
-        let egress = ports.map(|port| Egress { ports: stream("egress", port), ready: false, bytes: vec![] });
+        let egress =
+            ports.clone().map(|port| Egress { ports: stream("egress", port), ready: false, bytes: vec![] });
+        let wishes = ports.map(|port| {
+            ["unicast", "multicast", "vlan"].map(|kind| find(&interface, &format!("wishes_{port}_{kind}")))
+        });
+        let after_reset = Policy::new(config.wires, config.functions());
         let mut bench = Bench {
             ingress: ingress.collect(),
             egress: egress.collect(),
             beat_bytes: config.bytes,
-            model: Model::new(Tables::new(config.ports())),
-            scoreboard: Scoreboard::new(&config.port_names(), losses),
-            fresh_scoreboard: Scoreboard::new(&config.port_names(), losses),
+            manager: config.manager(),
+            policy: after_reset,
+            scoreboard: Board::new(&config.port_names(), losses),
+            fresh_scoreboard: Board::new(&config.port_names(), losses),
             behaviour: vec![Behaviour::default(); config.ports()],
             random: Random::new(seed),
-            bus: names.map(|name| find(&interface, name)),
+            bus: Bus::find(&interface),
+            forced: ["forced_valid", "forced_ports"].map(|name| find(&interface, name)),
+            manager_source: find(&interface, "manager_source"),
+            wishes: wishes.collect(),
             waiting: 0,
             idle_cycles: 0,
             left: vec![],
             keep_left: false,
             sim,
         };
-        let response_ready = find(&interface, "response_ready");
-        bench.sim.write(response_ready, &[1]);
+        bench.bus.idle(&mut bench.sim);
         bench.reset()?;
-        bench.set_tables(tables)?;
+        bench.set_policy(policy)?;
         Ok(bench)
     }
 
@@ -182,44 +235,102 @@ impl<S: Simulator> Bench<S> {
         self.behaviour[port] = behaviour;
     }
 
-    /// Writes all that `tables` say into the hardware, and makes them the model's. What the hardware has beside them
-    /// stays: tables can only grow or change. Frames on their way may see some of the old and some of the new.
+    /// What the hardware has been told, and the model goes by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Makes every change that leads to `policy`, in the hardware and the model. Frames that come in meanwhile, or are on
+    /// their way, may see some of the old and some of the new: let none be there that would tell the difference.
     ///
     /// # Errors
     /// See [`Bench::new`].
-    pub fn set_tables(&mut self, tables: &Tables) -> Result<(), BenchError> {
-        match self.set_tables_that_fit(tables)?.first() {
+    pub fn set_policy(&mut self, policy: &Policy) -> Result<(), BenchError> {
+        match self.set_policy_that_fits(policy)?.first() {
             Some(&(vid, address)) => Err(BenchError::NoRoom { vid, address }),
             None => Ok(()),
         }
     }
 
-    /// As [`Bench::set_tables`], without the entries that find no room; they are returned.
+    /// As [`Bench::set_policy`], without the entries that find no room; they are returned.
     ///
     /// # Errors
-    /// A register access that fails.
-    pub fn set_tables_that_fit(&mut self, tables: &Tables) -> Result<Vec<(u16, MacAddress)>, BenchError> {
-        let mut fitting = tables.clone();
+    /// A register access that is refused.
+    pub fn set_policy_that_fits(&mut self, policy: &Policy) -> Result<Vec<(u16, MacAddress)>, BenchError> {
         let mut left_out = vec![];
-        for step in tables.setup().expect("a configuration has at most 64 ports") {
-            self.await_tables()?;
-            for (address, data) in step.writes() {
-                self.write_register(address, data)?;
-            }
-            let outcome = self.await_tables()?;
-            match (step, outcome) {
-                (Setup::Command { vid, address, .. }, Outcome::NoRoom) => {
-                    fitting.remove_entry(vid, address);
-                    left_out.push((vid, address));
-                }
-                (Setup::Command { .. }, Outcome::NotFound | Outcome::BadCommand) => {
-                    return Err(BenchError::Register { address: address::COMMAND });
-                }
-                _ => {}
+        for change in policy.changes_from(&self.policy) {
+            if self.change(&change)? == Outcome::NoRoom {
+                left_out.push(change.key().expect("only rows with keys find no room"));
             }
         }
-        self.model = Model::new(fitting);
+        for port in 0..policy.port_count() {
+            self.wish(port, policy.wishes[port]);
+        }
+        // A wish takes effect after some cycles.
+        (0..4).try_for_each(|_| self.cycle())?;
         Ok(left_out)
+    }
+
+    /// Makes one change in the hardware and, unless it finds no room, in the model.
+    ///
+    /// # Errors
+    /// A register access that is refused.
+    pub fn change(&mut self, change: &Change) -> Result<Outcome, BenchError> {
+        let outcome =
+            self.command(operation(change.command), table(change.table), change.index, change.data)?.outcome;
+        if outcome == Outcome::Done {
+            self.policy.apply(change);
+        }
+        Ok(outcome)
+    }
+
+    /// Sets what a function wishes to receive.
+    pub fn wish(&mut self, port: usize, wishes: Wishes) {
+        for (index, wish) in
+            self.wishes[port].into_iter().zip([wishes.unicast, wishes.multicast, wishes.vlan])
+        {
+            self.sim.write(index, &[wish as u64]);
+        }
+        self.policy.wishes[port] = wishes;
+    }
+
+    /// Runs a command on a row and waits for its end; the bridge runs meanwhile.
+    ///
+    /// # Errors
+    /// A register access that is refused; [`BenchError::Stuck`] if the command does not end.
+    pub fn command(
+        &mut self,
+        operation: rows::Operation,
+        table: rows::Table,
+        index: usize,
+        data: [u32; 6],
+    ) -> Result<Answer, BenchError> {
+        self.start_command(operation, table, index, data)?;
+        let outcome = self.await_tables()?;
+        let mut answer = Answer { outcome, data: [0; 6] };
+        for (word, value) in answer.data.iter_mut().enumerate() {
+            *value = self.read_register(DATA[word])?;
+        }
+        Ok(answer)
+    }
+
+    /// Starts a command on a row.
+    ///
+    /// # Errors
+    /// A register access that is refused, as while another command runs.
+    pub fn start_command(
+        &mut self,
+        operation: rows::Operation,
+        table: rows::Table,
+        index: usize,
+        data: [u32; 6],
+    ) -> Result<(), BenchError> {
+        self.write_register(TABLE, table as u32)?;
+        self.write_register(INDEX, index as u32)?;
+        for (word, value) in data.into_iter().enumerate() {
+            self.write_register(DATA[word], value)?;
+        }
+        self.write_register(COMMAND, operation as u32)
     }
 
     /// Waits until no command is under way, and tells how the last one ended.
@@ -229,56 +340,60 @@ impl<S: Simulator> Bench<S> {
     pub fn await_tables(&mut self) -> Result<Outcome, BenchError> {
         let deadline = self.cycles() + PATIENCE;
         while self.cycles() < deadline {
-            let status = self.read_register(address::COMMAND)?;
+            let status = self.read_register(STATUS)?;
             if status & 1 == 0 {
-                let outcome = Outcome::VARIANTS.iter().find(|variant| variant.2 == u128::from(status >> 1));
-                return Ok(outcome.expect("the field has no other values").1);
+                let outcomes = [Outcome::Done, Outcome::NoRoom, Outcome::NotFound];
+                return Ok(outcomes[(status >> 1) as usize]);
             }
         }
         Err(BenchError::Stuck(PATIENCE))
     }
 
+    /// Frames and bytes that the hardware has counted at a port.
+    ///
+    /// # Errors
+    /// See [`Bench::command`].
+    pub fn count(&mut self, port: usize, kind: Kind) -> Result<Count, BenchError> {
+        self.write_register(TABLE, rows::Table::Statistics as u32)?;
+        self.write_register(INDEX, (port * KINDS_PER_PORT + kind as usize) as u32)?;
+        self.write_register(COMMAND, rows::Operation::Read as u32)?;
+        self.await_tables()?;
+        let mut word = |word: usize| self.read_register(DATA[word]).map(u64::from);
+        let frames = word(0)? | word(1)? << 32;
+        Ok(Count { frames, bytes: word(2)? | word(3)? << 32 })
+    }
+
     /// Reads a register; the bridge runs meanwhile.
     ///
     /// # Errors
-    /// [`BenchError::Register`] if the answer is an error.
-    pub fn read_register(&mut self, address: u16) -> Result<u32, BenchError> {
-        self.access(address, None)
+    /// [`BenchError::Refused`] if the answer is an error.
+    pub fn read_register(&mut self, address: usize) -> Result<u32, BenchError> {
+        self.bus.start_read(&mut self.sim, address);
+        let (data, refused) = self.finish_access()?;
+        if refused { Err(BenchError::Refused { access: "a read", address }) } else { Ok(data) }
     }
 
     /// Writes a register; the bridge runs meanwhile.
     ///
     /// # Errors
-    /// [`BenchError::Register`] if the answer is an error.
-    pub fn write_register(&mut self, address: u16, data: u32) -> Result<(), BenchError> {
-        self.access(address, Some(data)).map(|_| ())
+    /// [`BenchError::Refused`] if the answer is an error.
+    pub fn write_register(&mut self, address: usize, data: u32) -> Result<(), BenchError> {
+        self.bus.start_write(&mut self.sim, address, data);
+        let (_, refused) = self.finish_access()?;
+        if refused { Err(BenchError::Refused { access: "a write", address }) } else { Ok(()) }
     }
 
-    fn access(&mut self, address: u16, data: Option<u32>) -> Result<u32, BenchError> {
-        let [valid, ready, write, at, payload, answered, value, error] = self.bus;
-        self.sim.write(write, &[data.is_some() as u64]);
-        self.sim.write(at, &[address as u64]);
-        self.sim.write(payload, &[data.unwrap_or(0) as u64]);
-        self.sim.write(valid, &[1]);
-        self.cycle_until(ready)?;
-        self.cycle()?;
-        self.sim.write(valid, &[0]);
-        self.cycle_until(answered)?;
-        let (failed, value) = (self.bit(error), self.word(value) as u32);
-        self.cycle()?;
-        if failed { Err(BenchError::Register { address }) } else { Ok(value) }
-    }
-
-    /// Runs until an output is 1.
-    fn cycle_until(&mut self, port: PortIndex) -> Result<(), BenchError> {
+    fn finish_access(&mut self) -> Result<(u32, bool), BenchError> {
         let deadline = self.cycles() + PATIENCE;
-        while !self.bit(port) {
+        while self.cycles() < deadline {
+            let answer = self.bus.advance(&mut self.sim);
             self.cycle()?;
-            if self.cycles() > deadline {
-                return Err(BenchError::Stuck(PATIENCE));
+            self.bus.settle(&mut self.sim);
+            if let Some(answer) = answer {
+                return Ok(answer);
             }
         }
-        Ok(())
+        Err(BenchError::Stuck(PATIENCE))
     }
 
     /// Resets the bridge in the middle of whatever it does: frames inside are gone, the tables are empty, and the
@@ -296,8 +411,13 @@ impl<S: Simulator> Bench<S> {
             ingress.waiting.clear();
         }
         self.waiting = 0;
+        self.bus.idle(&mut self.sim);
         self.egress.iter_mut().for_each(|egress| egress.bytes.clear());
-        self.model = Model::new(Tables::new(self.ingress.len()));
+        let wires = self.policy.wires().len();
+        self.policy = Policy::new(wires, self.ingress.len() - wires);
+        for port in 0..self.ingress.len() {
+            self.wish(port, Wishes::default());
+        }
         self.scoreboard = self.fresh_scoreboard.clone();
         Ok(())
     }
@@ -312,8 +432,20 @@ impl<S: Simulator> Bench<S> {
     /// # Panics
     /// If the frame is empty.
     pub fn send_at(&mut self, cycle: u64, port: usize, bytes: Vec<u8>, error: bool) {
-        assert!(!bytes.is_empty(), "a frame has at least one byte");
-        self.ingress[port].waiting.push_back(Waiting { bytes, error, not_before: cycle });
+        self.queue(port, Waiting { bytes, error, forced: None, not_before: cycle });
+    }
+
+    /// Queues a frame of the manager that goes to these ports past all rules.
+    ///
+    /// # Panics
+    /// If the frame is empty.
+    pub fn send_forced(&mut self, bytes: Vec<u8>, ports: PortSet) {
+        self.queue(self.manager, Waiting { bytes, error: false, forced: Some(ports), not_before: 0 });
+    }
+
+    fn queue(&mut self, port: usize, frame: Waiting) {
+        assert!(!frame.bytes.is_empty(), "a frame has at least one byte");
+        self.ingress[port].waiting.push_back(frame);
         self.waiting += 1;
     }
 
@@ -388,19 +520,18 @@ impl<S: Simulator> Bench<S> {
         Ok(false)
     }
 
-    /// The hardware's drop counters.
+    /// All that the hardware has counted.
     ///
     /// # Errors
-    /// See [`Bench::read_register`].
-    pub fn counters(&mut self) -> Result<Counters, BenchError> {
-        let mut counters = Counters::new(self.ingress.len());
-        for reason in 0..DropReason::OF_FRAMES.len() {
-            counters.frames[reason] = self.read_register(address::dropped(reason))?.into();
-        }
+    /// See [`Bench::command`].
+    pub fn statistics(&mut self) -> Result<Statistics, BenchError> {
+        let mut statistics = Statistics::new(self.ingress.len());
         for port in 0..self.ingress.len() {
-            counters.queue_full[port] = self.read_register(address::queue_full(port))?.into();
+            for kind in Kind::all() {
+                statistics.set(port, kind, self.count(port, kind)?);
+            }
         }
-        Ok(counters)
+        Ok(statistics)
     }
 
     /// Ends the run: the scoreboard's report.
@@ -408,8 +539,8 @@ impl<S: Simulator> Bench<S> {
     /// # Errors
     /// See [`Bench::read_register`].
     pub fn finish(mut self) -> Result<Report, BenchError> {
-        let counters = self.counters()?;
-        Ok(self.scoreboard.finish(&counters))
+        let statistics = self.statistics()?;
+        Ok(self.scoreboard.finish(&statistics))
     }
 
     fn bit(&mut self, port: PortIndex) -> bool {
@@ -454,6 +585,12 @@ impl<S: Simulator> Bench<S> {
         self.sim.write(ports.last, &[last as u64]);
         let error = if last { frame.error } else { junk[0] & 1 == 1 };
         self.sim.write(ports.error, &[error as u64]);
+        if port == self.manager {
+            let forced = if last { frame.forced } else { None };
+            self.sim.write(self.forced[0], &[forced.is_some() as u64]);
+            let set = forced.unwrap_or_default().bits();
+            self.sim.write(self.forced[1], &[set as u64, (set >> 64) as u64]);
+        }
         if !std::mem::replace(&mut ingress.valid, true) {
             self.sim.write(ports.valid, &[1]);
         }
@@ -484,8 +621,8 @@ impl<S: Simulator> Bench<S> {
             let frame = ingress.waiting.pop_front().expect("the frame that has just ended");
             self.waiting -= 1;
             ingress.moved = 0;
-            let decision: Decision = self.model.decide(port, &frame.bytes, frame.error);
-            self.scoreboard.entered(port, &frame.bytes, decision);
+            let decision = bridge::decide(&self.policy, port, &frame.bytes, frame.error, frame.forced);
+            self.scoreboard.entered(port, &frame.bytes, &decision);
         }
         true
     }
@@ -510,7 +647,8 @@ impl<S: Simulator> Bench<S> {
             let bytes = std::mem::take(bytes);
             self.scoreboard.left(port, &bytes, error);
             if self.keep_left {
-                self.left.push(Left { port, bytes, cycle: self.sim.cycles() });
+                let source = (port == self.manager).then(|| self.word(self.manager_source) as usize);
+                self.left.push(Left { port, bytes, cycle: self.sim.cycles(), source });
             }
         }
         true

@@ -91,6 +91,11 @@ impl Change {
         Self::write(Table::Limit, port, [limit.cells, limit.hold_from, 0, 0, 0, 0])
     }
 
+    /// The key of the row, in the table that has keys.
+    pub fn key(&self) -> Option<(u16, MacAddress)> {
+        (self.table == Table::Mac).then(|| key_of(self.data))
+    }
+
     fn write(table: Table, index: usize, data: Words) -> Self {
         Self { table, command: Command::Write, index, data }
     }
