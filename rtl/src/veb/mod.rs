@@ -27,6 +27,7 @@ pub mod references;
 pub mod row_memory;
 pub mod rows;
 pub mod scheduler;
+pub mod statistics;
 pub mod types;
 pub mod writer;
 
@@ -189,6 +190,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("reader", reader::reader);
     block!("references", references::references);
     block!("cells", cells::cells);
+    block!("statistics", statistics::statistics);
     block!("veb", veb);
     blocks
 }
