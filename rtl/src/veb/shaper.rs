@@ -49,10 +49,10 @@ mod tests;
 
 use crate::{
     config::Config,
-    prim::{decode, first_one},
+    prim::{self, decode, encode, first_one},
 };
 use hdl::*;
-use units::{BURST_BITS, CLASSES, Units, group_class_bits, group_of, scaled, times};
+use units::{BURST_BITS, CLASSES, Units, group_bits, group_class_bits, group_of, scaled, times};
 
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
@@ -61,14 +61,11 @@ pub struct ShaperIo {
     #[input]
     #[ty(bits(config.ports()))]
     pub pending: Bits,
-    /// A frame has ended; at most one in two cycles.
+    /// What became of a complete frame; one for each frame, dropped ones too. At most one in two cycles on the long run:
+    /// up to [`CHARGES`] more may come at once.
     #[input]
-    #[ty(Valid::ty(FrameEnd::ty(config)))]
-    pub frame: Valid<FrameEnd>,
-    /// A frame was forwarded.
-    #[input]
-    #[ty(Valid::ty(Destinations::ty(config)))]
-    pub destinations: Valid<Destinations>,
+    #[ty(Valid::ty(Decided::ty(config)))]
+    pub frame: Valid<Decided>,
     /// Ports that hold back the functions that send to them.
     #[input]
     #[ty(bits(config.ports()))]
@@ -92,26 +89,18 @@ pub struct ShaperIo {
     pub cleared: Bool,
 }
 
-/// A frame that has come in to its end.
+/// A frame that has come in, and where it goes.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub struct FrameEnd {
+pub struct Decided {
+    /// Its source.
     #[ty(bits(config.port_bits()))]
     pub port: Bits,
     /// In bytes.
     pub length: U<14>,
-}
-
-/// Where a frame goes.
-#[derive(Bundle, Clone, Copy)]
-#[ty(config: &Config)]
-pub struct Destinations {
-    /// Its source.
-    #[ty(bits(config.port_bits()))]
-    pub port: Bits,
-    /// A bit for each port.
+    /// A bit for each port; none if it was dropped.
     #[ty(bits(config.ports()))]
-    pub ports: Bits,
+    pub destinations: Bits,
 }
 
 /// A row of the table RATE.
@@ -136,6 +125,9 @@ pub struct Rate {
     pub quantum: U<16>,
 }
 
+/// Frames that may wait to be charged.
+pub const CHARGES: usize = 16;
+
 /// Bits of what a round brings.
 const ROUND_BITS: usize = 17;
 
@@ -157,10 +149,24 @@ struct Pace {
 struct Step {
     #[ty(bits(config.port_bits()))]
     port: Bits,
+    /// The bottleneck that is paid for.
+    #[ty(bits(group_bits(config)))]
+    group: Bits,
     visit: Bool,
     charge: Bool,
     /// All words become zero.
     clear: Bool,
+}
+
+/// A frame that waits to be charged.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Charge {
+    #[ty(bits(config.port_bits()))]
+    port: Bits,
+    #[ty(bits(group_bits(config)))]
+    group: Bits,
+    length: U<14>,
 }
 
 /// What a visit has found out beside tokens and credit.
@@ -170,8 +176,10 @@ struct Findings {
     backlogged: Bool,
     /// A port that the last frame went to is congested.
     held: Bool,
-    /// The same, but for the wire that the port's group is about.
+    /// The same, but for the wire that the visit is about.
     held_elsewhere: Bool,
+    /// It owes to another bottleneck as well.
+    owes_more: Bool,
 }
 
 /// Says which ports may start a frame.
@@ -194,7 +202,12 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let visited = index.trunc(config.port_bits());
         let visits = !between & index.zext(index.width() + 1).lt(ports);
         let cleared = reg(flag());
-        when(count.all(), || cleared.set(true));
+        /// The group whose words become zero in this sweep.
+        let clearing = reg(bits(group_bits(config)));
+        when(count.all() & !cleared, || {
+            clearing.set(clearing + 1);
+            cleared.set(clearing.all());
+        });
         io.cleared.set(cleared);
 
         // What the gates have to send.
@@ -210,40 +223,47 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let visited_now = visits.mux(decode(visited, ports), none);
         gap.set((gap & !visited_now) | look.mux(!waits, none));
 
-        // A frame that has ended waits for its charge, two cycles at most.
-        let charge_waits = reg(flag());
-        let charged = reg_without_reset(io.frame.payload);
-        when(between, || charge_waits.set(false));
-        when(io.frame.valid, || {
-            charge_waits.set(cleared);
-            charged.set(io.frame.payload);
-        });
+        // Frames that wait to be charged.
+        let Decided { port, length, destinations } = io.frame.payload;
+        let charges = prim::fifo(Charge::ty(config), CHARGES);
+        charges.enq.valid.set(io.frame.valid & cleared);
+        charges.enq.payload.set(Charge { port, group: group_of(destinations.trunc(wires)), length });
+        charges.deq.ready.set(between);
+        assert(charges.enq.ready | !charges.enq.valid, "frames are charged as they come");
+        let charge = charges.deq.payload;
 
-        // S0: the row of the port, and where it sends.
+        // S0: the row of the port, and what it is about: a bottleneck that it owes to, or else the last that it sent to.
         let rates = mem(Rate::ty(), depth, Collision::Undefined);
         let lasts = mem(bits(ports), depth, Collision::Undefined);
+        let owed: Vec<_> = (0..=wires).map(|_| mem(flag(), depth, Collision::Undefined)).collect();
+        when(!cleared | io.frame.valid, || {
+            lasts.write(cleared.mux(port, visited), cleared.mux(destinations, none));
+        });
         let RateRow { port, rate } = io.row.payload;
         when(!cleared | io.row.valid, || {
             rates.write(cleared.mux(port, visited), cleared.mux(rate, rate.zero()));
         });
-        let Destinations { port, ports: goes_to } = io.destinations.payload;
-        when(!cleared | io.destinations.valid, || {
-            lasts.write(cleared.mux(port, visited), cleared.mux(goes_to, none));
-        });
-        let port = between.mux(charged.port, visited);
         let last = lasts.peek(visited);
+        let owes = vector(owed.iter().map(|group| group.peek(visited)));
+        let owes_first = first_one(owes);
+        let group = owes.any().mux(encode(owes_first), group_of(last.trunc(wires)));
         let held = last & io.congested;
-        let own_wire = first_one(last.trunc(wires)).zext(ports);
-        let s1 =
-            delay(Step { port, visit: visits & cleared, charge: between & charge_waits, clear: !cleared });
-        let rate = delay_without_reset(rates.peek(port));
-        let group = delay_without_reset(group_of(last.trunc(wires)));
-        let bytes = charged.length.wide_add(Bits::from(io.rate_overhead).zext(14));
+        let own_wire = decode(group, wires + 1).trunc(wires).zext(ports);
+        let s1 = delay(Step {
+            port: between.mux(charge.port, visited),
+            group: between.mux(charge.group, cleared.mux(group, clearing)),
+            visit: visits & cleared,
+            charge: between & charges.deq.valid,
+            clear: !cleared,
+        });
+        let rate = delay_without_reset(rates.peek(between.mux(charge.port, visited)));
+        let bytes = charge.length.wide_add(Bits::from(io.rate_overhead).zext(14));
         let bytes = delay_without_reset(bytes);
         let found = delay_without_reset(Findings {
             backlogged: !gap.at(visited),
             held: held.any(),
             held_elsewhere: (held & !own_wire).any(),
+            owes_more: owes.ne(owes_first),
         });
 
         // S1: what it costs, or the burst, in tokens. The cycles between visits look after the paces, one by one.
@@ -255,7 +275,7 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let weight = quantum | quantum.eq(0).bits().zext(quantum.width());
         let weight = delay_without_reset(s1.visit.mux(weight, bytes.zext(weight.width())));
         let added = delay_without_reset(Bits::from(rate.maximum));
-        let key = delay_without_reset(between.mux(cat([group, rate.class.into()]), index.trunc(key_bits)));
+        let key = delay_without_reset(between.mux(cat([s1.group, rate.class.into()]), index.trunc(key_bits)));
         let is_key = index.zext(index.width() + 1).lt(1 << key_bits);
         let tends_pace = delay(!between & is_key);
         let found = delay_without_reset(found);
@@ -288,8 +308,8 @@ pub fn shaper(config: &Config) -> ShaperIo {
         /// A higher class of the group is active.
         let outranked = reg(bits(1 << key_bits));
         let s4 = delay(s3);
-        let credits = mem(bits(CREDIT_BITS), depth, Collision::Undefined);
-        let credit = credits.peek(s3.port);
+        let credits = mem(bits(CREDIT_BITS), depth << group_bits(config), Collision::Undefined);
+        let credit = credits.peek(cat([s3.group, s3.port]));
         let amount = amount.zext(CREDIT_BITS);
         let less = credit - amount;
         let round = rounds.at(key);
@@ -297,11 +317,16 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let gains = s3.visit & round & !is_rich;
         let after = s3.visit.mux(credit + amount, less);
         when(s3.clear | s3.charge | gains, || {
-            credits.write(s3.port, s3.clear.mux(after.zero(), after));
+            credits.write(cat([s3.group, s3.port]), s3.clear.mux(after.zero(), after));
         });
         let in_debt = (s3.charge | gains).mux(sign(after), sign(credit));
+        for (group, owed) in owed.iter().enumerate() {
+            when(s3.clear | ((s3.visit | s3.charge) & s3.group.eq(group)), || {
+                owed.write(s3.port, in_debt & !s3.clear);
+            });
+        }
         let solvent = !out_of_tokens & !in_debt;
-        let may_start = delay_without_reset(solvent & !found.held & !outranked.at(key));
+        let may_start = delay_without_reset(solvent & !found.owes_more & !found.held & !outranked.at(key));
         let pays = delay_without_reset(solvent);
         let is_active = delay_without_reset(found.backlogged & !out_of_tokens & !found.held_elsewhere);
         let is_rich = delay_without_reset(is_rich | round);
