@@ -2,6 +2,5 @@ pub mod equivalence;
 pub mod ethernet;
 pub mod pcap;
 pub mod random;
-pub mod scenario;
 pub mod veb;
 pub mod verilator;

@@ -2,7 +2,7 @@
 
 use super::{
     references::Held,
-    types::{Chain, Counted, Decision, Edit, Finished, Forwarded, Leaving, QueueEntry, Reason},
+    types::{Chain, Counted, Decision, Edit, Finished, Leaving, QueueEntry, Settled},
 };
 use crate::{config::Config, prim};
 use hdl::*;
@@ -73,14 +73,14 @@ pub struct DispatchIo {
     #[output]
     #[ty(Stream::ty(Chain::ty(config)))]
     pub release: Stream<Chain>,
-    /// Each frame, once.
+    /// Each frame, once; four cycles apart or more.
     #[output]
     #[ty(Valid::ty(Counted::ty(config)))]
     pub counted: Valid<Counted>,
-    /// Each frame that was not dropped as a whole.
+    /// The same.
     #[output]
-    #[ty(Valid::ty(Forwarded::ty(config)))]
-    pub forwarded: Valid<Forwarded>,
+    #[ty(Valid::ty(Settled::ty(config)))]
+    pub settled: Valid<Settled>,
     /// Copies dropped because their port may hold no more of the packet buffer; a pulse for each port.
     #[output]
     #[ty(bits(config.ports()))]
@@ -102,7 +102,7 @@ pub struct DispatchIo {
 ///
 /// A port has room while the cells that it is owed are below its limit and no more than those that are free: with one
 /// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Room is some
-/// cycles behind: a port may take a few frames more. Takes a decision in each cycle unless `release` stalls. All
+/// cycles behind: a port may take a few frames more. Takes a decision in four cycles unless `release` stalls. All
 /// outputs come from one register through one step of logic, but `decision.ready`.
 #[hdl]
 pub fn dispatch(config: &Config) -> DispatchIo {
@@ -131,10 +131,15 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         io.release.valid.set(occupied & goes_nowhere);
         io.release.payload.set(decision.chain);
         let advance = !(occupied & goes_nowhere) | io.release.ready;
-        io.decision.ready.set(advance);
+        // Those who count take a frame in four cycles, which is as fast as decisions come.
+        let paused = reg(bits(3));
+        let ready = advance & !paused.any();
+        let taken = io.decision.valid & ready;
+        io.decision.ready.set(ready);
+        paused.set(cat([paused.slice(0, 2), taken.bits()]));
         when(advance, || {
             let next = io.decision.payload;
-            occupied.set(io.decision.valid);
+            occupied.set(taken);
             decision.set(next);
             accepted.set(next.destinations & room & below_limit);
             let change = next.has_tag.mux(lit((1 << 14) - 4, 14), lit(4, 14));
@@ -165,8 +170,8 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let Decision { port, reason, .. } = decision;
         io.counted.valid.set(settled);
         io.counted.payload.set(Counted { port, reason, cast, length });
-        io.forwarded.valid.set(settled & reason.is(Reason::None));
-        io.forwarded.payload.set(Forwarded { port, destinations: decision.destinations });
+        io.settled.valid.set(settled);
+        io.settled.payload.set(Settled { port, length, destinations: decision.destinations });
 
         for port in 0..ports {
             let owed = owed[port];

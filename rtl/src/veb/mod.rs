@@ -129,12 +129,9 @@ pub fn veb(config: &Config) -> VebIo {
 
         // Who may send.
         shaper.pending.set(ingress.pending);
-        shaper.frame.valid.set(writer.frame.fire());
-        let types::Frame { port, length, .. } = writer.frame.payload;
-        shaper.frame.payload.set(shaper::FrameEnd { port, length });
-        shaper.destinations.valid.set(dispatch.forwarded.valid);
-        let types::Forwarded { port, destinations } = dispatch.forwarded.payload;
-        shaper.destinations.payload.set(shaper::Destinations { port, ports: destinations });
+        shaper.frame.valid.set(dispatch.settled.valid);
+        let types::Settled { port, length, destinations } = dispatch.settled.payload;
+        shaper.frame.payload.set(shaper::Decided { port, length, destinations });
         shaper.congested.set(dispatch.congested);
         let reserve_bits = control.reserve.width().max(config.cell_count_bits());
         let (free, reserve) = (cells.free_count.zext(reserve_bits), control.reserve.zext(reserve_bits));

@@ -223,14 +223,15 @@ pub struct Counted {
     pub length: U<14>,
 }
 
-/// Where a frame went.
+/// What became of a frame.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub struct Forwarded {
+pub struct Settled {
     /// Where it came in.
     #[ty(bits(config.port_bits()))]
     pub port: Bits,
-    /// A bit for each port; dropped copies count.
+    pub length: U<14>,
+    /// A bit for each port it was to go to; dropped copies count. None if it was dropped as a whole.
     #[ty(bits(config.ports()))]
     pub destinations: Bits,
 }

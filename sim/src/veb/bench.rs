@@ -4,10 +4,9 @@
 mod bus;
 
 use super::{
-    Losses, PortSet,
-    board::{Board, Report},
-    bridge,
+    PortSet, bridge,
     policy::{Change, Command, Policy, Table, Wishes},
+    scoreboard::{Losses, Report, Scoreboard},
     statistics::{Count, Kind, Statistics},
 };
 use crate::ethernet::MacAddress;
@@ -16,7 +15,7 @@ use bus::Bus;
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use rtl::{
     config::Config,
-    register_map::{self, KINDS_PER_PORT},
+    register_map,
     veb::rows::{self, Outcome},
 };
 use std::collections::VecDeque;
@@ -157,8 +156,8 @@ pub struct Bench<S> {
     beat_bytes: usize,
     manager: usize,
     policy: Policy,
-    scoreboard: Board,
-    fresh_scoreboard: Board,
+    scoreboard: Scoreboard,
+    fresh_scoreboard: Scoreboard,
     ingress: Vec<Ingress>,
     egress: Vec<Egress>,
     behaviour: Vec<Behaviour>,
@@ -210,8 +209,8 @@ impl<S: Simulator> Bench<S> {
             beat_bytes: config.bytes,
             manager: config.manager(),
             policy: after_reset,
-            scoreboard: Board::new(&config.port_names(), losses),
-            fresh_scoreboard: Board::new(&config.port_names(), losses),
+            scoreboard: Scoreboard::new(&config.port_names(), losses),
+            fresh_scoreboard: Scoreboard::new(&config.port_names(), losses),
             behaviour: vec![Behaviour::default(); config.ports()],
             random: Random::new(seed),
             bus: Bus::find(&interface),
@@ -355,7 +354,7 @@ impl<S: Simulator> Bench<S> {
     /// See [`Bench::command`].
     pub fn count(&mut self, port: usize, kind: Kind) -> Result<Count, BenchError> {
         self.write_register(TABLE, rows::Table::Statistics as u32)?;
-        self.write_register(INDEX, (port * KINDS_PER_PORT + kind as usize) as u32)?;
+        self.write_register(INDEX, kind.index(port) as u32)?;
         self.write_register(COMMAND, rows::Operation::Read as u32)?;
         self.await_tables()?;
         let mut word = |word: usize| self.read_register(DATA[word]).map(u64::from);

@@ -1,14 +1,16 @@
-//! The scoreboard: compares what leaves the bridge with what the model says of what came in.
+//! The scoreboard of the complete bridge: compares what leaves with what the model says of what came in.
 //!
 //! It is told of every frame that enters, with the model's [`Decision`], and of every frame that leaves. It checks that a
-//! frame leaves each port of its set exactly once, unchanged, and in order per (source, destination) pair.
+//! frame leaves each port of its set exactly once, in the form and with the bytes that it should have there, and in order
+//! per (source, destination) pair; and in the end that the hardware's statistics say what has happened.
 //!
 //! # Whose frame is it?
 //!
-//! A frame that leaves does not say where it came from, and different sources may send equal frames. A run passes if there
-//! is *some* explanation of it: a way to give each frame out of a port to one frame that entered, equal byte for byte, so
-//! that those of one source are given out in rising order. Two facts make that cheap to decide:
-//! - *Exactly once* does not depend on the explanation: of equal frames, as many must leave as were expected. Copies
+//! A frame that leaves does not say where it came from, and different sources may send frames that leave alike. A run
+//! passes if there is *some* explanation of it: a way to give each frame out of a port to one copy of a frame that
+//! entered, equal byte for byte, so that those of one source are given out in rising order. Two facts make that cheap
+//! to decide:
+//! - *Exactly once* does not depend on the explanation: of equal copies, as many must leave as were expected. Copies
 //!   that are due are counted per content and port.
 //! - *Order* does. A port keeps all explanations that still hold, as vectors "next frame of each source".
 //!   Where all sources send different frames there is one vector. An explanation that is nowhere further
@@ -24,19 +26,31 @@
 //! the explanation either. With [`Losses::Forbidden`] it must be none. With [`Losses::Counted`] it must be the port's
 //! `queue_full` plus the frames that `buffer_full` took, and a frame that `buffer_full` took is missing at all its
 //! ports.
+//!
+//! # Changes under traffic
+//!
+//! A frame that is on its way while the policy changes may be decided by the old policy or by the new one, but by one of
+//! them as a whole: see [`Scoreboard::entered_during_change`].
 
+mod content;
 mod loss;
-pub(super) mod mismatch;
-pub(super) mod order;
+mod mismatch;
+mod order;
+mod undecided;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 pub use mismatch::{Difference, FrameIn, FrameOut, Mismatch};
 
-use super::{Decision, DropReason, PortSet};
+use super::{
+    bridge::{Decision, Reason},
+    statistics::{Kind, Statistics},
+};
+use content::Content;
 use mismatch::start_of;
 use order::{FrameId, Order, Taken};
+use undecided::Undecided;
 
 /// Mismatches that are kept and explained; more are only counted.
 const KEPT_MISMATCHES: usize = 100;
@@ -52,34 +66,6 @@ pub enum Losses {
     Counted,
 }
 
-/// The hardware's drop counters at the end of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Dropped frames for each of [`DropReason::OF_FRAMES`].
-    pub frames: [u64; 6],
-    /// Dropped copies at each port's queue.
-    pub queue_full: Vec<u64>,
-}
-
-impl Counters {
-    /// All counters 0.
-    pub fn new(port_count: usize) -> Self {
-        Self { frames: [0; 6], queue_full: vec![0; port_count] }
-    }
-
-    /// The counter of a reason; of all ports together for `queue_full`.
-    pub fn of(&self, reason: DropReason) -> u64 {
-        match position(reason) {
-            Some(position) => self.frames[position],
-            None => self.queue_full.iter().sum(),
-        }
-    }
-}
-
-fn position(reason: DropReason) -> Option<usize> {
-    DropReason::OF_FRAMES.iter().position(|&other| other == reason)
-}
-
 /// What a run came to.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -87,8 +73,8 @@ pub struct Report {
     pub frames_in: u64,
     /// What left, port by port.
     pub ports: Vec<PortReport>,
-    /// Drops by reason, by the hardware's counters: all reasons in their order, `queue_full` last.
-    pub drops: Vec<(DropReason, u64)>,
+    /// The hardware's counters.
+    pub statistics: Statistics,
     /// What was wrong, the first hundred.
     pub mismatches: Vec<Mismatch>,
     /// How many more mismatches there were.
@@ -99,6 +85,11 @@ impl Report {
     /// How many mismatches there were. 0: the run passed.
     pub fn mismatch_count(&self) -> u64 {
         self.mismatches.len() as u64 + self.further_mismatches
+    }
+
+    /// Drops by reason, of all ports together, by the hardware's counters; all reasons in their order.
+    pub fn drops(&self) -> Vec<(Reason, u64)> {
+        Reason::ALL.map(|reason| (reason, self.statistics.total(Kind::Dropped(reason)).frames)).to_vec()
     }
 }
 
@@ -125,9 +116,10 @@ pub struct Scoreboard {
     egress: Vec<Egress>,
     /// Contents of which copies are due.
     due: HashMap<Arc<[u8]>, Content>,
+    undecided: Undecided,
     recent: VecDeque<Remembered>,
-    /// The model's drops.
-    dropped: Counters,
+    /// By the model what came in, by what was seen what left.
+    expected: Statistics,
     mismatches: Vec<Mismatch>,
     further_mismatches: u64,
 }
@@ -138,23 +130,6 @@ struct Egress {
     report: PortReport,
     /// Copies that are to leave here and have not.
     due: u64,
-}
-
-/// All frames of one content, from the first of which a copy is due to the last copy.
-#[derive(Clone, Debug)]
-struct Content {
-    /// Copies due at each port.
-    due: Vec<u64>,
-    /// How many frames have each set of destinations.
-    sets: BTreeMap<PortSet, u64>,
-    /// The frames, with the ports at which a copy is due. Which of several equal frames a copy was is a guess here.
-    frames: BTreeMap<FrameId, Copies>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Copies {
-    destinations: PortSet,
-    due: PortSet,
 }
 
 #[derive(Clone, Debug)]
@@ -178,8 +153,9 @@ impl Scoreboard {
             entered: vec![0; ports.len()],
             egress: ports.iter().map(egress).collect(),
             due: HashMap::new(),
+            undecided: Undecided::default(),
             recent: VecDeque::new(),
-            dropped: Counters::new(ports.len()),
+            expected: Statistics::new(ports.len()),
             mismatches: Vec::new(),
             further_mismatches: 0,
         }
@@ -190,27 +166,21 @@ impl Scoreboard {
     ///
     /// # Panics
     /// If there is no port `source`, or the model predicts a drop that depends on time.
-    pub fn entered(&mut self, source: usize, bytes: &[u8], decision: Decision) {
-        self.entered[source] += 1;
-        let id = FrameId { source, number: self.entered[source] };
-        let bytes: Arc<[u8]> = bytes.into();
-        match decision {
-            Decision::Drop(reason) => {
-                let counted = position(reason).filter(|_| reason != DropReason::BufferFull);
-                self.dropped.frames[counted.expect("a model cannot know when the bridge is full")] += 1;
-            }
-            Decision::Forward(ports) => {
-                let content = self.due.entry(bytes.clone()).or_insert_with(|| Content::new(self.names.len()));
-                content.expect(id, ports);
-                for port in ports.iter() {
-                    self.egress[port].due += 1;
-                }
-            }
+    pub fn entered(&mut self, source: usize, bytes: &[u8], decision: &Decision) {
+        let of_time = matches!(decision.reason(), Some(Reason::BufferFull | Reason::QueueFull));
+        assert!(!of_time, "a model cannot know when the bridge is full");
+        let id = self.next_id(source);
+        self.expected.entered(source, bytes, decision);
+        for copies in decision.copies() {
+            let ports = self.names.len();
+            let content = self.due.entry(copies.bytes.clone()).or_insert_with(|| Content::new(ports));
+            content.expect(id, copies.ports, decision.copies());
+            copies.ports.iter().for_each(|port| self.egress[port].due += 1);
         }
         if self.recent.len() == REMEMBERED_FRAMES {
             self.recent.pop_front();
         }
-        self.recent.push_back(Remembered { bytes, id, decision });
+        self.recent.push_back(Remembered { bytes: bytes.into(), id, decision: decision.clone() });
     }
 
     /// A frame has left `port`; `error` is the flag in its last beat.
@@ -222,21 +192,26 @@ impl Scoreboard {
         report.frames += 1;
         report.bytes += bytes.len() as u64;
         let out = FrameOut { port: report.name.clone(), number: report.frames };
+        self.expected.left(port, bytes);
         if error {
             self.report(Mismatch::Bad { out: out.clone() });
         }
         match self.due.get_key_value(bytes) {
-            Some((key, content)) if content.due[port] > 0 => {
+            Some((key, content)) if content.is_due(port) => {
                 let key = key.clone();
                 self.deliver(port, &key, out);
             }
-            _ => self.explain(port, bytes, out),
+            _ => match self.undecided.take(port, bytes) {
+                Some(id) => self.deliver_undecided(port, id, out),
+                None => self.explain(port, bytes, out),
+            },
         }
     }
 
-    /// Copies that are still to leave, of all ports together, if nothing was lost.
+    /// Copies that are still to leave, of all ports together, if nothing was lost; of frames that are undecided, as few as
+    /// there may be.
     pub fn due(&self) -> u64 {
-        self.egress.iter().map(|egress| egress.due).sum()
+        self.egress.iter().map(|egress| egress.due).sum::<u64>() + self.undecided.due()
     }
 
     /// What was wrong so far, the first hundred.
@@ -244,21 +219,25 @@ impl Scoreboard {
         &self.mismatches
     }
 
-    /// The end of the run: nothing more will leave. `counters` are the hardware's.
+    /// The end of the run: nothing more will leave. `statistics` are the hardware's.
     ///
     /// # Panics
-    /// If `counters` are of a bridge with another number of ports.
-    pub fn finish(mut self, counters: &Counters) -> Report {
-        assert_eq!(counters.queue_full.len(), self.names.len(), "counters of another bridge");
-        self.check_losses(counters);
-        let reasons = DropReason::OF_FRAMES.into_iter().chain([DropReason::QueueFull]);
+    /// If `statistics` are of a bridge with another number of ports.
+    pub fn finish(mut self, statistics: &Statistics) -> Report {
+        assert_eq!(statistics.port_count(), self.names.len(), "counters of another bridge");
+        self.check_losses(statistics);
         Report {
             frames_in: self.entered.iter().sum(),
             ports: self.egress.into_iter().map(|egress| egress.report).collect(),
-            drops: reasons.map(|reason| (reason, counters.of(reason))).collect(),
+            statistics: statistics.clone(),
             mismatches: self.mismatches,
             further_mismatches: self.further_mismatches,
         }
+    }
+
+    fn next_id(&mut self, source: usize) -> FrameId {
+        self.entered[source] += 1;
+        FrameId { source, number: self.entered[source] }
     }
 
     /// Gives a copy of the content `key`, which is due at `port`, to one of its frames.
@@ -275,17 +254,15 @@ impl Scoreboard {
             Taken::OutOfOrder => None,
         };
         egress.due -= 1;
-        if egress.due == 0 {
+        if egress.due == 0 && self.undecided.is_empty() {
             egress.order.settle(&self.entered);
         }
         let id = content.settle_copy(port, preferred);
-        if content.due.iter().all(|&due| due == 0) {
+        let egress = &self.egress;
+        if content.is_settled() {
             self.due.remove(key);
-        } else if let Some(copies) = content.frames.get(&id)
-            && copies.due.is_empty()
-            && copies.destinations.iter().all(|port| self.egress[port].order.has_passed(id))
-        {
-            content.frames.remove(&id);
+        } else {
+            content.forget(id, |port| egress[port].order.has_passed(id));
         }
         if taken == Taken::OutOfOrder {
             let frame = self.frame_in(id);
@@ -301,22 +278,26 @@ impl Scoreboard {
         }
         if let Some((id, decision)) = self.known(port, bytes) {
             let frame = self.frame_in(id);
-            let expected = match decision {
-                Decision::Forward(ports) if ports.contains(port) => {
+            if let Some(copies) = decision.at(port) {
+                if *copies.bytes == *bytes {
                     return self.report(Mismatch::Again { out, frame });
                 }
-                Decision::Forward(ports) => {
-                    let names: Vec<&str> = ports.iter().map(|port| self.names[port].as_str()).collect();
-                    format!("it is for {} only", names.join(", "))
+                self.report(Mismatch::WrongForm { out: out.clone(), frame, expected: copies.form });
+                if self.due.get(&copies.bytes).is_some_and(|content| content.is_due(port)) {
+                    self.deliver(port, &copies.bytes, out);
                 }
-                Decision::Drop(reason) => format!("it is to be dropped: {reason}"),
+                return;
+            }
+            let expected = match decision.reason() {
+                Some(reason) => format!("it is to be dropped: {reason}"),
+                None => format!("it is for {} only", self.names_of(decision.ports().iter())),
             };
             return self.report(Mismatch::WrongPort { out, frame, expected });
         }
         let closest = self
             .due
             .iter()
-            .filter(|(_, content)| content.due[port] > 0)
+            .filter(|(_, content)| content.is_due(port))
             .filter_map(|(key, content)| Some((Difference::of(key, bytes)?, content.first_due(port)?, key)))
             .min_by_key(|(difference, id, _)| (difference.distance, *id));
         let Some((difference, id, key)) = closest.map(|(difference, id, key)| (difference, id, key.clone()))
@@ -329,18 +310,26 @@ impl Scoreboard {
         self.deliver(port, &key, out);
     }
 
-    /// A frame of this content that entered, preferably one for `port`, and what the model says of it.
+    /// A frame that entered with this content or leaves with it somewhere, preferably one for `port`, and what the model
+    /// says of it.
     fn known(&self, port: usize, bytes: &[u8]) -> Option<(FrameId, Decision)> {
-        let due = self.due.get(bytes).into_iter().flat_map(|content| &content.frames);
-        let due = due.map(|(&id, copies)| (id, Decision::Forward(copies.destinations)));
-        let recent = self.recent.iter().filter(|frame| *frame.bytes == *bytes);
-        let recent = recent.map(|frame| (frame.id, frame.decision));
-        let is_for_port = |decision| matches!(decision, Decision::Forward(ports) if ports.contains(port));
-        due.chain(recent).max_by_key(|&(_, decision)| is_for_port(decision))
+        let due = self.due.get(bytes).into_iter().flat_map(Content::decisions);
+        let has_content = |frame: &&Remembered| {
+            *frame.bytes == *bytes || frame.decision.copies().iter().any(|copies| *copies.bytes == *bytes)
+        };
+        let recent = self.recent.iter().filter(has_content).map(|frame| (frame.id, frame.decision.clone()));
+        due.chain(recent).max_by_key(|(_, decision)| {
+            let here = decision.at(port);
+            (here.is_some(), here.is_some_and(|copies| *copies.bytes == *bytes))
+        })
     }
 
     fn frame_in(&self, id: FrameId) -> FrameIn {
         FrameIn { port: self.names[id.source].clone(), number: id.number }
+    }
+
+    fn names_of(&self, ports: impl Iterator<Item = usize>) -> String {
+        ports.map(|port| self.names[port].as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn report(&mut self, mismatch: Mismatch) {
@@ -349,43 +338,6 @@ impl Scoreboard {
         } else {
             self.further_mismatches += 1;
         }
-    }
-}
-
-impl Content {
-    fn new(port_count: usize) -> Self {
-        Self { due: vec![0; port_count], sets: BTreeMap::new(), frames: BTreeMap::new() }
-    }
-
-    fn expect(&mut self, id: FrameId, destinations: PortSet) {
-        *self.sets.entry(destinations).or_default() += 1;
-        self.frames.insert(id, Copies { destinations, due: destinations });
-        for port in destinations.iter() {
-            self.due[port] += 1;
-        }
-    }
-
-    /// The first frame of `source` for `port` from number `next` on.
-    fn next_of(&self, port: usize, source: usize, next: u64) -> Option<u64> {
-        let range = FrameId { source, number: next }..=FrameId { source, number: u64::MAX };
-        let mut frames = self.frames.range(range);
-        frames.find(|(_, copies)| copies.destinations.contains(port)).map(|(id, _)| id.number)
-    }
-
-    fn first_due(&self, port: usize) -> Option<FrameId> {
-        self.frames.iter().find(|(_, copies)| copies.due.contains(port)).map(|(&id, _)| id)
-    }
-
-    /// Notes that one of the due copies has left `port`: that of the preferred frame, if it has one.
-    fn settle_copy(&mut self, port: usize, preferred: Option<FrameId>) -> FrameId {
-        let preferred =
-            preferred.filter(|id| self.frames.get(id).is_some_and(|copies| copies.due.contains(port)));
-        let id = preferred.or_else(|| self.first_due(port)).expect("a copy is due at the port");
-        self.due[port] -= 1;
-        if let Some(copies) = self.frames.get_mut(&id) {
-            copies.due = copies.due - PortSet::single(port);
-        }
-        id
     }
 }
 

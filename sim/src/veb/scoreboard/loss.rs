@@ -1,48 +1,37 @@
-//! The end of a run: whether what is missing is what the hardware's counters say.
+//! The end of a run: whether what is missing is what the hardware's counters say, and all counters are right.
 
-use super::mismatch::start_of;
-use super::{Counters, FrameId, Losses, Mismatch, Scoreboard};
-use crate::veb::{DropReason, PortSet};
+use super::{FrameId, Losses, Mismatch, Reason, Scoreboard};
+use crate::veb::{
+    PortSet,
+    bridge::Copies,
+    scoreboard::mismatch::start_of,
+    statistics::{Count, Kind, Statistics},
+};
+
+/// Reasons in whose place `buffer_full` can be.
+const AFTER_BUFFER_FULL: [Reason; 6] = [
+    Reason::Disabled,
+    Reason::MacSpoof,
+    Reason::EthertypeSpoof,
+    Reason::Admission,
+    Reason::Vlan,
+    Reason::Filtered,
+];
 
 impl Scoreboard {
     /// Compares counters and missing copies.
-    pub(super) fn check_losses(&mut self, counters: &Counters) {
-        let instead = self.check_frame_counters(counters);
+    pub(super) fn check_losses(&mut self, hardware: &Statistics) {
         match self.losses {
-            Losses::Forbidden => self.check_nothing_lost(counters),
-            Losses::Counted => self.check_counted(counters, instead),
+            Losses::Forbidden => self.check_nothing_lost(hardware),
+            Losses::Counted => self.check_counted(hardware),
         }
     }
 
-    /// Compares the counters of whole frames; returns how many frames `buffer_full` took before the rules for `vlan` and
-    /// `filtered` could.
-    fn check_frame_counters(&mut self, counters: &Counters) -> u64 {
-        let mut instead = 0;
-        for reason in DropReason::OF_FRAMES.into_iter().filter(|&reason| reason != DropReason::BufferFull) {
-            let (hardware, model) = (counters.of(reason), self.dropped.of(reason));
-            let can_be_less = self.losses == Losses::Counted
-                && matches!(reason, DropReason::Vlan | DropReason::Filtered)
-                && hardware < model;
-            if can_be_less {
-                instead += model - hardware;
-            } else if hardware != model {
-                self.report(Mismatch::Counter { reason, hardware, model });
-            }
-        }
-        instead
-    }
-
-    fn check_nothing_lost(&mut self, counters: &Counters) {
-        let hardware = counters.of(DropReason::BufferFull);
-        if hardware > 0 {
-            self.report(Mismatch::Counter { reason: DropReason::BufferFull, hardware, model: 0 });
-        }
+    fn check_nothing_lost(&mut self, hardware: &Statistics) {
         let mut lost: Vec<_> = self
             .due
             .iter()
-            .flat_map(|(bytes, content)| {
-                content.frames.iter().map(move |(&id, copies)| (id, copies.due, bytes))
-            })
+            .flat_map(|(bytes, content)| content.missing().map(move |(id, due)| (id, due, bytes)))
             .flat_map(|(id, due, bytes)| due.iter().map(move |port| (id, port, bytes)))
             .map(|(id, port, bytes)| (port, id, bytes.len(), start_of(bytes)))
             .collect();
@@ -51,21 +40,31 @@ impl Scoreboard {
             let (frame, port) = (self.frame_in(id), self.names[port].clone());
             self.report(Mismatch::Lost { frame, port, length, start });
         }
-        for (port, &queue_full) in counters.queue_full.iter().enumerate() {
-            if queue_full > 0 {
-                let (port, missing) = (self.names[port].clone(), self.egress[port].due);
-                self.report(Mismatch::Overcounted { port, missing, queue_full });
+        let (least, most) = self.decide_undecided();
+        for port in 0..self.names.len() {
+            for kind in Kind::all() {
+                let count = hardware.get(port, kind);
+                let (least, most) = (least.get(port, kind), most.get(port, kind));
+                if count.minus(least).is_none() || most.minus(count).is_none() {
+                    self.report_counter(port, kind, count, least);
+                }
             }
         }
     }
 
-    fn check_counted(&mut self, counters: &Counters, instead: u64) {
+    fn check_counted(&mut self, hardware: &Statistics) {
+        let source_counts: Vec<_> =
+            (0..self.names.len()).map(|port| self.check_source(port, hardware)).collect();
+        let counted: u64 = source_counts.iter().map(|(buffer_full, _)| buffer_full).sum();
+        let instead: u64 = source_counts.iter().map(|(_, instead)| instead).sum();
+        let whole_frames = source_counts
+            .iter()
+            .try_fold(0, |sum, (buffer_full, instead)| Some(sum + buffer_full.checked_sub(*instead)?));
         let candidates = self.buffer_full_candidates();
-        let counted = counters.of(DropReason::BufferFull);
-        let whole_frames = counted.checked_sub(instead);
         // Copies that are missing and that no queue counts.
         let mut copies = 0;
-        for (port, &queue_full) in counters.queue_full.iter().enumerate() {
+        for port in 0..self.names.len() {
+            let queue_full = hardware.get(port, Kind::Dropped(Reason::QueueFull)).frames;
             let missing = self.egress[port].due;
             let buffer_full = candidates.at_port[port].min(whole_frames.unwrap_or(0));
             let name = self.names[port].clone();
@@ -87,23 +86,75 @@ impl Scoreboard {
         }
     }
 
+    /// Compares the counters of a port but for its queue; returns how many of its frames `buffer_full` took, and how many
+    /// of them in place of another reason.
+    fn check_source(&mut self, port: usize, hardware: &Statistics) -> (u64, u64) {
+        let is_exact = |kind: &Kind| {
+            use Kind::{Dropped, OutBroadcast, OutMulticast, OutUnicast};
+            matches!(kind, OutUnicast | OutMulticast | OutBroadcast)
+                || matches!(kind, Dropped(Reason::Error | Reason::Runt | Reason::Oversize))
+        };
+        for kind in Kind::all().filter(is_exact) {
+            let (count, model) = (hardware.get(port, kind), self.expected.get(port, kind));
+            if count != model {
+                self.report_counter(port, kind, count, model);
+            }
+        }
+        // What came in and is counted nowhere else is what the buffer took.
+        let lost = self.lost_of(port, Kind::IN, hardware);
+        let buffer_full = hardware.get(port, Kind::Dropped(Reason::BufferFull));
+        if buffer_full != lost {
+            self.report_counter(port, Kind::Dropped(Reason::BufferFull), buffer_full, lost);
+        }
+        let queue_bytes = hardware.get(port, Kind::Dropped(Reason::QueueFull));
+        if queue_bytes.bytes != 0 {
+            let model = Count { bytes: 0, ..queue_bytes };
+            self.report_counter(port, Kind::Dropped(Reason::QueueFull), queue_bytes, model);
+        }
+        let instead = self.lost_of(port, AFTER_BUFFER_FULL.map(Kind::Dropped), hardware);
+        (buffer_full.frames, instead.frames)
+    }
+
+    /// How much less the hardware counts than the model, of these kinds together. None may be more.
+    fn lost_of<const N: usize>(&mut self, port: usize, kinds: [Kind; N], hardware: &Statistics) -> Count {
+        let mut lost = Count::default();
+        for kind in kinds {
+            let (count, model) = (hardware.get(port, kind), self.expected.get(port, kind));
+            match model.minus(count).filter(|less| less.frames > 0 || less.bytes == 0) {
+                Some(less) => lost = lost.plus(less),
+                None => self.report_counter(port, kind, count, model),
+            }
+        }
+        lost
+    }
+
+    fn report_counter(&mut self, port: usize, kind: Kind, hardware: Count, model: Count) {
+        let port = self.names[port].clone();
+        self.report(Mismatch::Counter { port, kind, hardware, model });
+    }
+
     /// The frames that `buffer_full` can have taken.
     ///
-    /// Of equal frames nobody can say which ones are missing: a frame can be one of them if a copy of its content is
+    /// Of equal frames nobody can say which ones are missing: a frame can be one of them if a copy like each of its own is
     /// missing at each of its ports.
     fn buffer_full_candidates(&self) -> Candidates {
-        let mut candidates =
-            Candidates { at_port: vec![0; self.names.len()], smallest: u64::MAX, largest: 0 };
-        for content in self.due.values() {
-            let missing = |ports: PortSet| ports.iter().all(|port| content.due[port] > 0);
-            let mut at_port = vec![0; self.names.len()];
-            for (&ports, &frames) in content.sets.iter().filter(|&(&ports, _)| missing(ports)) {
-                candidates.smallest = candidates.smallest.min(ports.len() as u64);
-                candidates.largest = candidates.largest.max(ports.len() as u64);
-                ports.iter().for_each(|port| at_port[port] += frames);
+        let ports = self.names.len();
+        let mut candidates = Candidates { at_port: vec![0; ports], smallest: u64::MAX, largest: 0 };
+        let is_missing = |copies: &Copies| {
+            let content = self.due.get(&copies.bytes);
+            content.is_some_and(|content| copies.ports.iter().all(|port| content.is_due(port)))
+        };
+        for (bytes, content) in &self.due {
+            let mut at_port = vec![0; ports];
+            for (copies, frames) in content.kinds().filter(|(copies, _)| copies.iter().all(is_missing)) {
+                let all = copies.iter().fold(PortSet::EMPTY, |all, copies| all | copies.ports);
+                candidates.smallest = candidates.smallest.min(all.len() as u64);
+                candidates.largest = candidates.largest.max(all.len() as u64);
+                let here = copies.iter().filter(|copies| copies.bytes == *bytes);
+                here.flat_map(|copies| copies.ports.iter()).for_each(|port| at_port[port] += frames);
             }
             for (port, frames) in at_port.into_iter().enumerate() {
-                candidates.at_port[port] += frames.min(content.due[port]);
+                candidates.at_port[port] += frames.min(content.due_at(port));
             }
         }
         if candidates.largest == 0 {
@@ -120,7 +171,7 @@ impl Scoreboard {
 struct Candidates {
     /// How many there can be at each port.
     at_port: Vec<u64>,
-    /// The fewest and the most ports that one of them has.
+    /// The fewest and the most copies that one of them has.
     smallest: u64,
     largest: u64,
 }

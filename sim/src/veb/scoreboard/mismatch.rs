@@ -4,7 +4,6 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::DropReason;
 use crate::veb::{
     bridge::Form,
     statistics::{Count, Kind},
@@ -113,15 +112,12 @@ pub enum Mismatch {
     /// A port's queue counts more drops than frames are missing.
     #[error("{port} counts {queue_full} frames as queue_full, but only {missing} did not leave it")]
     Overcounted { port: String, missing: u64, queue_full: u64 },
-    /// A drop counter differs from the model.
-    #[error("{hardware} frames are counted as {reason}, by the rules there were {model}")]
-    Counter { reason: DropReason, hardware: u64, model: u64 },
     /// A counter of a port differs from the rules.
     #[error(
         "{port} counts {} frames and {} bytes as {}, by the rules there were {} and {}",
         hardware.frames, hardware.bytes, kind.name(), model.frames, model.bytes
     )]
-    PortCounter { port: String, kind: Kind, hardware: Count, model: Count },
+    Counter { port: String, kind: Kind, hardware: Count, model: Count },
     /// The frames counted as `buffer_full` are not the frames that are missing.
     #[error(
         "{counted} frames are counted as buffer_full, {instead} of them in place of another reason; \

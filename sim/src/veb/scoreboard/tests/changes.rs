@@ -3,7 +3,7 @@
 use super::*;
 
 /// Frame 1 is for pf and vf0 by the old policy, for pf (with a tag) and vf1 by the new one.
-fn changing() -> Board {
+fn changing() -> Scoreboard {
     let mut board = board(Losses::Forbidden);
     let alternatives = vec![to(1, &[PF, VF0], &[]), to(1, &[VF1], &[PF])];
     board.entered_during_change(WIRE, &frame(1), alternatives);
@@ -11,7 +11,7 @@ fn changing() -> Board {
 }
 
 /// Like hardware that counts what entered.
-fn finish_with(board: Board, decision: &Decision) -> Vec<String> {
+fn finish_with(board: Scoreboard, decision: &Decision) -> Vec<String> {
     let mut statistics = board.expected.clone();
     statistics.entered(WIRE, &frame(1), decision);
     messages(&board.finish(&statistics))

@@ -6,7 +6,7 @@ use super::*;
 struct Hardware(Statistics);
 
 impl Hardware {
-    fn of(board: &Board) -> Self {
+    fn of(board: &Scoreboard) -> Self {
         Self(board.expected.clone())
     }
 
@@ -27,7 +27,7 @@ impl Hardware {
 }
 
 /// Of the wire, frame 1 is for pf, frame 2 for pf and, with a tag, vf0, frame 3 for pf, frame 4 for nobody; `left` leave.
-fn after(left: &[(usize, Vec<u8>)]) -> Board {
+fn after(left: &[(usize, Vec<u8>)]) -> Scoreboard {
     let mut board = board(Losses::Counted);
     board.entered(WIRE, &frame(1), &to(1, &[PF], &[]));
     board.entered(WIRE, &frame(2), &to(2, &[PF], &[VF0]));

@@ -71,8 +71,8 @@ impl Bridge {
     }
 }
 
-fn play(policy: &Policy, arrivals: &[(Arrival, u8)], losses: Losses) -> (Board, Bridge) {
-    let (mut board, mut bridge) = (Board::new(&port_names(), losses), Bridge::new());
+fn play(policy: &Policy, arrivals: &[(Arrival, u8)], losses: Losses) -> (Scoreboard, Bridge) {
+    let (mut board, mut bridge) = (Scoreboard::new(&port_names(), losses), Bridge::new());
     for (arrival, loss) in arrivals {
         let decision = arrival.decide(policy);
         board.entered(arrival.source, &arrival.bytes, &decision);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Board, Decision, FrameId, FrameOut, Losses, Mismatch, Taken};
+use super::{Decision, FrameId, FrameOut, Losses, Mismatch, Scoreboard, Taken};
 use crate::veb::{PortSet, statistics::Statistics};
 
 /// The frames that are not decided yet, and those that are, until the end.
@@ -53,9 +53,9 @@ impl Frame {
     }
 }
 
-impl Board {
+impl Scoreboard {
     /// A frame has entered at `source` while the policy changed: each of `alternatives` may be what becomes of it, and
-    /// nothing else. As [`Board::entered`] otherwise.
+    /// nothing else. As [`Scoreboard::entered`] otherwise.
     ///
     /// # Panics
     /// If there is no port `source`, no alternative, or losses are allowed; or if the frame may leave with the same bytes
