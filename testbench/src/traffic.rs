@@ -1,94 +1,95 @@
-//! Random traffic for the bridge, and runs of it against the reference model.
+//! Random cases for the bridge, and runs of them against the reference model.
 
 use hdl::Simulator;
-use rtl::{config::Config, veb::registers::address};
+use proptest::{
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::{Config as RunnerConfig, RngAlgorithm, TestRng, TestRunner},
+};
+use rtl::config::Config;
 use sim::{
-    ethernet::{FrameBuilder, MacAddress, VlanTag},
     random::Random,
     veb::{
-        Losses, PortSet, Report, Tables,
+        Policy,
+        arbitrary::{self, Arrival, Shape},
         bench::{Behaviour, Bench, BenchError},
     },
 };
 
-/// The station that lives behind a port.
-pub fn station(port: usize) -> MacAddress {
-    MacAddress::new([0x52, 0x54, 0, 0, 0, port as u8])
-}
-
-/// VLAN 1 with all ports, VLAN 2 with the even ones; each port's station in both.
-pub fn tables(config: &Config) -> Tables {
-    let ports = config.ports();
-    let mut tables = Tables::new(ports);
-    tables.set_members(1, PortSet::first(ports));
-    tables.set_members(2, (0..ports).step_by(2).collect());
-    for port in 0..ports {
-        tables.insert_entry(1, station(port), PortSet::single(port));
-        tables.insert_entry(2, station(port), PortSet::single(port));
-    }
-    tables.set_default_ports(PortSet::single(0));
-    tables
-}
-
-/// A frame between random stations, tagged or not, sometimes to a group or to nobody; up to `longest` bytes.
-pub fn frame(random: &mut Random, config: &Config, longest: usize) -> Vec<u8> {
-    let ports = config.ports();
-    let destination = match random.below(8) {
-        0 => MacAddress::new([0xff; 6]),
-        1 => MacAddress::new([1, 0, 0x5e, 0, 0, random.below(4) as u8]),
-        2 => station(200),
-        _ => station(random.below(ports)),
-    };
-    let mut builder = FrameBuilder::new(destination, station(random.below(ports)));
-    if random.chance(50) {
-        builder = builder.tag(VlanTag { vid: *random.pick(&[0, 1, 2, 3, 4095]), ..Default::default() });
-    }
-    let any = 18 + random.below(longest - 18);
-    let length = *random.pick(&[18, 59, 60, 61, 64, 65, 127, 128, 129, any]);
-    let payload: Vec<u8> = (0..length).map(|_| random.word() as u8).collect();
-    builder.payload(payload).build_with_length(length)
-}
-
-/// How a run treats the bridge.
+/// What the manager sets, what comes in, and how the ports behave meanwhile.
 #[derive(Clone, Debug)]
-pub struct Run {
-    pub seed: u64,
-    pub frames: usize,
-    /// The longest frame in bytes.
-    pub longest: usize,
-    pub losses: Losses,
-    /// Of each port; those that are not listed never pause or stall.
+pub struct Case {
+    pub policy: Policy,
     pub behaviour: Vec<Behaviour>,
+    pub arrivals: Vec<Arrival>,
 }
 
-/// Plays random frames into all ports: good ones, bad ones, too short ones. At the end all ports take what waits for
-/// them, and all cells must be free again.
+/// The ports of a configuration.
+pub fn shape(config: &Config) -> Shape {
+    Shape { wires: config.wires, functions: config.functions() }
+}
+
+/// A case of up to `frames` frames, of up to `longest` bytes each.
+pub fn case(config: &Config, frames: usize, longest: usize) -> impl Strategy<Value = Case> + use<> {
+    let shape = shape(config);
+    let behaviour = (select(vec![0, 0, 20, 90]), select(vec![0, 0, 0, 30, 95, 100]))
+        .prop_map(|(pause, stall)| Behaviour { pause, stall });
+    (
+        arbitrary::policy(shape),
+        proptest::collection::vec(behaviour, shape.ports()),
+        proptest::collection::vec(arbitrary::arrival(shape, longest), 1..=frames),
+        any::<u64>(),
+    )
+        .prop_map(|(policy, behaviour, mut arrivals, seed)| {
+            stamp(&mut arrivals, seed);
+            Case { policy, behaviour, arrivals }
+        })
+}
+
+/// Bytes that no rule looks at begin here: behind two tags and the type.
+const PAYLOAD: usize = 22;
+
+/// Makes all payloads random, so that frames differ and a byte in the wrong place shows.
+fn stamp(arrivals: &mut [Arrival], seed: u64) {
+    let mut random = Random::new(seed);
+    for arrival in arrivals {
+        arrival.bytes.iter_mut().skip(PAYLOAD).for_each(|byte| *byte = random.word() as u8);
+    }
+}
+
+/// Values of a strategy; the same seed gives the same.
+pub fn draw<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, seed: u64) -> T {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(RunnerConfig::default(), rng);
+    strategy.new_tree(&mut runner).expect("the strategies reject nothing").current()
+}
+
+/// Plays a case; at its end all ports take what waits for them, and the bridge is empty again.
 ///
 /// # Errors
 /// See [`Bench`].
 ///
 /// # Panics
 /// If a cell of the packet buffer is lost.
-pub fn run<S: Simulator>(sim: S, config: &Config, run: &Run) -> Result<Report, BenchError> {
-    let mut bench = Bench::new(sim, config, &tables(config), run.losses, run.seed)?;
-    let mut random = Random::new(run.seed);
-    for (port, behaviour) in run.behaviour.iter().enumerate() {
+pub fn play<S: Simulator>(bench: &mut Bench<S>, case: &Case) -> Result<(), BenchError> {
+    bench.set_policy_that_fits(&case.policy)?;
+    for (port, behaviour) in case.behaviour.iter().enumerate() {
         bench.set_behaviour(port, *behaviour);
     }
-    for _ in 0..run.frames {
-        let mut bytes = frame(&mut random, config, run.longest);
-        let error = random.chance(5);
-        if random.chance(5) {
-            bytes.truncate(1 + random.below(20));
+    for Arrival { source, bytes, error, forced } in &case.arrivals {
+        match forced {
+            Some(ports) => bench.send_forced(bytes.clone(), *error, *ports),
+            None => bench.send(*source, bytes.clone(), *error),
         }
-        bench.send(random.below(config.ports()), bytes, error);
     }
     bench.run()?;
-    for (port, behaviour) in run.behaviour.iter().enumerate() {
+    for (port, behaviour) in case.behaviour.iter().enumerate() {
         bench.set_behaviour(port, Behaviour { stall: 0, ..*behaviour });
     }
     bench.run()?;
-    let free = bench.read_register(address::FREE_CELLS)?;
-    assert_eq!(free as usize, config.cells, "cells are lost");
-    bench.finish()
+    assert_eq!(bench.free_cells()?, bench.cells()?, "cells are lost");
+    Ok(())
 }

@@ -103,7 +103,7 @@ pub struct DispatchIo {
 /// A port has room while the cells that it is owed are below its limit and no more than those that are free: with one
 /// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Room is some
 /// cycles behind: a port may take a few frames more. Takes a decision in four cycles unless `release` stalls. All
-/// outputs come from one register through one step of logic, but `decision.ready`.
+/// outputs come from registers through one step of logic.
 #[hdl]
 pub fn dispatch(config: &Config) -> DispatchIo {
     let name = format!("veb_dispatch_{}x{}", config.ports(), config.cells);
@@ -130,23 +130,22 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let goes_nowhere = !accepted.any();
         io.release.valid.set(occupied & goes_nowhere);
         io.release.payload.set(decision.chain);
-        let advance = !(occupied & goes_nowhere) | io.release.ready;
         // Those who count take a frame in four cycles, which is as fast as decisions come.
-        let paused = reg(bits(3));
-        let ready = advance & !paused.any();
+        let paused = reg(bits(2));
+        let ready = !occupied & !paused.any();
         let taken = io.decision.valid & ready;
         io.decision.ready.set(ready);
-        paused.set(cat([paused.slice(0, 2), taken.bits()]));
-        when(advance, || {
+        when(ready, || {
             let next = io.decision.payload;
-            occupied.set(taken);
             decision.set(next);
             accepted.set(next.destinations & room & below_limit);
             let change = next.has_tag.mux(lit((1 << 14) - 4, 14), lit(4, 14));
             edited_length.set(next.length + change.as_u());
         });
+        let settled = occupied & (!goes_nowhere | io.release.ready);
+        occupied.set((occupied & !settled) | taken);
+        paused.set(cat([paused.slice(0, 1), settled.bits()]));
 
-        let settled = occupied & advance;
         let Decision { chain, length, .. } = decision;
         for (port, queue) in io.queues.iter().enumerate() {
             queue.valid.set(occupied & accepted.bit(port));

@@ -362,6 +362,22 @@ impl<S: Simulator> Bench<S> {
         Ok(Count { frames, bytes: word(2)? | word(3)? << 32 })
     }
 
+    /// Free cells of the packet buffer.
+    ///
+    /// # Errors
+    /// See [`Bench::read_register`].
+    pub fn free_cells(&mut self) -> Result<u32, BenchError> {
+        self.read_register(register_map::register("FREE_CELLS").offset)
+    }
+
+    /// Cells of the packet buffer.
+    ///
+    /// # Errors
+    /// See [`Bench::read_register`].
+    pub fn cells(&mut self) -> Result<u32, BenchError> {
+        self.read_register(register_map::register("CELLS").offset)
+    }
+
     /// Reads a register; the bridge runs meanwhile.
     ///
     /// # Errors
@@ -418,6 +434,7 @@ impl<S: Simulator> Bench<S> {
             self.wish(port, Wishes::default());
         }
         self.scoreboard = self.fresh_scoreboard.clone();
+        self.await_tables()?;
         Ok(())
     }
 
@@ -438,8 +455,8 @@ impl<S: Simulator> Bench<S> {
     ///
     /// # Panics
     /// If the frame is empty.
-    pub fn send_forced(&mut self, bytes: Vec<u8>, ports: PortSet) {
-        self.queue(self.manager, Waiting { bytes, error: false, forced: Some(ports), not_before: 0 });
+    pub fn send_forced(&mut self, bytes: Vec<u8>, error: bool, ports: PortSet) {
+        self.queue(self.manager, Waiting { bytes, error, forced: Some(ports), not_before: 0 });
     }
 
     fn queue(&mut self, port: usize, frame: Waiting) {
@@ -588,7 +605,8 @@ impl<S: Simulator> Bench<S> {
             let forced = if last { frame.forced } else { None };
             self.sim.write(self.forced[0], &[forced.is_some() as u64]);
             let set = forced.unwrap_or_default().bits();
-            self.sim.write(self.forced[1], &[set as u64, (set >> 64) as u64]);
+            let limbs = [set as u64, (set >> 64) as u64];
+            self.sim.write(self.forced[1], &limbs[..self.wishes.len().div_ceil(64)]);
         }
         if !std::mem::replace(&mut ingress.valid, true) {
             self.sim.write(ports.valid, &[1]);
