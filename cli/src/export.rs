@@ -6,10 +6,10 @@ use rtl::config::Config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Write the Verilog of a configuration, a file list and a reference of its ports
+/// Write the Verilog of a configuration, a file list, a reference of its ports and a C header of its registers
 ///
-/// The directory holds a file `NAME.v` for each module, `filelist.f` with their names, children before parents, and
-/// `ports.md`. The same configuration gives the same files every time.
+/// The directory holds a file `NAME.v` for each module, `filelist.f` with their names, children before parents, `ports.md`,
+/// and `hematite_veb.h` for drivers. The same configuration gives the same files every time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hematite export --config small --out verilog/\n  \
     cd verilog && verilator --lint-only -Wall -f filelist.f")]
@@ -32,6 +32,7 @@ pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
     let names = verilog.files.iter().map(|file| format!("{}\n", file.name));
     out.write("filelist.f", &names.collect::<String>())?;
     out.write("ports.md", &(verilog.port_reference().to_owned() + &parameters(config)))?;
+    out.write("hematite_veb.h", &rtl::register_map::c_header())?;
     out.publish()?;
     let modules = verilog.files.len();
     eprintln!("{modules} modules of `{}` in {}", verilog.top, arguments.out.display());

@@ -9,7 +9,9 @@ use hdl::*;
 #[derive(Bundle, Clone, Copy, Debug)]
 #[ty(address_bits: usize)]
 pub struct AxiLite {
+    /// There is an address of a write.
     pub awvalid: Bool,
+    /// The slave takes it.
     #[flip]
     pub awready: Bool,
     /// Address of a write, in bytes.
@@ -17,19 +19,26 @@ pub struct AxiLite {
     pub awaddr: Bits,
     /// Protection attributes of a write (A4.7).
     pub awprot: U<3>,
+    /// There is data of a write.
     pub wvalid: Bool,
+    /// The slave takes it.
     #[flip]
     pub wready: Bool,
+    /// What to write.
     pub wdata: U<32>,
     /// Which bytes of `wdata` count, a bit each.
     pub wstrb: U<4>,
+    /// There is the end of a write.
     #[flip]
     pub bvalid: Bool,
+    /// The master takes it.
     pub bready: Bool,
     /// How the write ended: see [`Resp`].
     #[flip]
     pub bresp: Enum<Resp>,
+    /// There is an address of a read.
     pub arvalid: Bool,
+    /// The slave takes it.
     #[flip]
     pub arready: Bool,
     /// Address of a read, in bytes.
@@ -37,9 +46,12 @@ pub struct AxiLite {
     pub araddr: Bits,
     /// Protection attributes of a read (A4.7).
     pub arprot: U<3>,
+    /// There is what a read gave.
     #[flip]
     pub rvalid: Bool,
+    /// The master takes it.
     pub rready: Bool,
+    /// What was read.
     #[flip]
     pub rdata: U<32>,
     /// How the read ended: see [`Resp`].

@@ -1,6 +1,8 @@
 //! `hematite export`.
 
 use super::*;
+use rtl::register_map::{self, KINDS};
+use rtl::veb::rows::Table;
 
 #[test]
 fn exports_are_identical_and_complete() {
@@ -30,4 +32,42 @@ fn exports_are_identical_and_complete() {
         assert!(ports.contains("| `ingress_0_valid` | input | 1 | `clk` |"), "{ports}");
         assert!(ports.contains("`egress_0` | `wire0` |"), "{ports}");
     }
+}
+
+/// A driver in C sees what the hardware is built from.
+#[test]
+fn the_header_compiles() {
+    let directory = workspace();
+    stdout(hematite(directory.path(), &["export", "--config", "small", "--out", "out"]));
+    let (mode, vid) = (register_map::field(Table::Port, "mode"), register_map::field(Table::Mac, "vid"));
+    let values = [
+        ("ID_ID_RESET", 0x4845_4d31),
+        ("DATA5", register_map::register("DATA5").offset),
+        ("STALL_CYCLES_CYCLES_RESET", 4096),
+        ("TABLE_TABLE_STATISTICS", Table::Statistics as usize),
+        ("COMMAND_COMMAND_LOOKUP", 5),
+        ("STATUS_OUTCOME_NOT_FOUND << HEMATITE_VEB_STATUS_OUTCOME_SHIFT", 4),
+        ("ROW_PORT_MODE_MASK >> HEMATITE_VEB_ROW_PORT_MODE_SHIFT", (1 << mode.width) - 1),
+        ("ROW_PORT_MODE_ISOLATED", 2),
+        ("ROW_PORT_PRUNE_MASK", 1 << 31),
+        ("ROW_MAC_VID_WORD", vid.word),
+        ("ROW_MAC_VID_MASK", 0x0fff_0000),
+        ("ROW_VLAN_UNTAGGED_WIDTH", 66),
+        ("KIND_QUEUE_FULL", KINDS[KINDS.len() - 1].number),
+        ("KINDS_PER_PORT", register_map::KINDS_PER_PORT),
+    ];
+    let prints = values.map(|(name, _)| format!("    print(HEMATITE_VEB_{name});\n")).concat();
+    let source = format!(
+        "#include \"out/hematite_veb.h\"\n#include \"out/hematite_veb.h\"\n#include <stdio.h>\n\n\
+        static void print(unsigned long value)\n{{\n    printf(\"%lu\\n\", value);\n}}\n\n\
+        int main(void)\n{{\n{prints}    return 0;\n}}\n"
+    );
+    fs::write(directory.path().join("driver.c"), source).unwrap();
+    let mut compiler = Command::new("gcc");
+    compiler.args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", "driver", "driver.c"]);
+    compiler.current_dir(directory.path());
+    stdout(compiler);
+    let printed = stdout(Command::new(directory.path().join("driver")));
+    let printed: Vec<usize> = printed.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(printed, values.map(|(_, value)| value));
 }

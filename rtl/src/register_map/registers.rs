@@ -94,12 +94,12 @@ pub const REGISTERS: &[Register] = &[
         ],
         ..register("STATUS", 0x04c, ReadOnly, "State of the commands.")
     },
-    data("DATA0", 0x050),
-    data("DATA1", 0x054),
-    data("DATA2", 0x058),
-    data("DATA3", 0x05c),
-    data("DATA4", 0x060),
-    data("DATA5", 0x064),
+    data("DATA0", 0x060),
+    data("DATA1", 0x064),
+    data("DATA2", 0x068),
+    data("DATA3", 0x06c),
+    data("DATA4", 0x070),
+    data("DATA5", 0x074),
 ];
 
 const fn register(name: &'static str, offset: usize, access: Access, doc: &'static str) -> Register {

@@ -52,6 +52,11 @@ fn registers_are_consistent() {
         }
     }
     assert!(end <= 1 << ADDRESS_BITS);
+    // The decoder takes the number of the word from the address.
+    let (row, _) = REGISTERS[REGISTERS.len() - WORDS..].as_chunks::<WORDS>();
+    let names = ["DATA0", "DATA1", "DATA2", "DATA3", "DATA4", "DATA5"];
+    assert_eq!(row[0].map(|register| register.name), names);
+    assert_eq!(row[0].map(|register| register.offset % 32), [0, 4, 8, 12, 16, 20]);
 }
 
 #[test]
@@ -86,7 +91,7 @@ fn kinds_are_consistent() {
 #[test]
 fn positions_by_hand() {
     let offsets = ["TABLE", "INDEX", "COMMAND", "STATUS", "DATA0", "DATA5"].map(|name| register(name).offset);
-    assert_eq!(offsets, [0x40, 0x44, 0x48, 0x4c, 0x50, 0x64]);
+    assert_eq!(offsets, [0x40, 0x44, 0x48, 0x4c, 0x60, 0x74]);
     let resets = [("RATE_OVERHEAD", "bytes"), ("STALL_CYCLES", "cycles"), ("RESERVE", "cells")]
         .map(|(name, field)| (register(name).field(field).position.width, register(name).field(field).reset));
     assert_eq!(resets, [(5, Some(24)), (16, Some(4096)), (16, Some(0))]);

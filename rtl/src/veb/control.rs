@@ -4,6 +4,7 @@ use super::rows::{Operation, Outcome, RowRequest, RowResponse};
 use crate::{
     axi_lite::{AxiLite, Resp},
     config::Config,
+    prim,
     register_map::{self as map, ADDRESS_BITS, Field, MAX_PORTS, REGISTERS, Register, TABLES, WORDS},
 };
 use hdl::*;
@@ -80,10 +81,11 @@ struct Stored {
 }
 
 impl Stored {
-    #[hdl]
+    /// Called outside of a `let`, so that the names are those of the registers.
     fn new(register: &'static Register) -> Stored {
         let state = |field: &Field| {
-            let name = format!("{}_{}", register.name.to_lowercase(), field.name);
+            let name = register.name.to_lowercase();
+            let name = if register.fields.len() == 1 { name } else { format!("{name}_{}", field.name) };
             let _scope = scope(&name, field.doc);
             (*field, reg_init(lit(field.reset.unwrap_or(0), field.position.width)))
         };
@@ -95,7 +97,7 @@ impl Stored {
     }
 }
 
-/// The registers of [`map`] on an AXI4-Lite bus, and the engine that runs commands on rows of the tables.
+/// The registers of [`crate::register_map`] on an AXI4-Lite bus, and the engine that runs commands on rows of the tables.
 ///
 /// ```text
 ///  aw, w, ar ─► held ─► decode ─► value, refused ─► perform ─► b, r
@@ -155,7 +157,8 @@ pub fn control(config: &Config) -> ControlIo {
         let rvalid = reg(flag());
 
         let writable = REGISTERS.iter().filter(|register| register.access == map::Access::ReadWrite);
-        let stored: Vec<Stored> = writable.map(Stored::new).collect();
+        let mut stored = vec![];
+        stored.extend(writable.map(Stored::new));
         let field = |register: &str, field: &str| {
             let register = stored.iter().find(|stored| stored.register.name == register);
             let fields = &register.expect("a register that can be written").fields;
@@ -208,32 +211,32 @@ pub fn control(config: &Config) -> ControlIo {
             None => word(&register.fields.iter().map(|f| read_only(register.name, f)).collect::<Vec<_>>()),
         };
 
-        // What the access in Decode comes to.
-        let found = wire(bits(32));
-        let accepted = wire(flag());
-        found.set(0);
-        accepted.set(false);
+        // What the access in Decode comes to. A bit for each register, at most one of them 1, is smaller than a `case`; the
+        // words of the row stand where three bits of the address number them.
+        let chosen = vector(REGISTERS.iter().map(|register| address.eq(register.offset)));
+        let is_data = |register: &Register| register.name.starts_with("DATA");
+        let first = REGISTERS.iter().take_while(|register| !is_data(register)).count();
+        let others = REGISTERS.iter().map(|register| match is_data(register) {
+            true => lit(0, 32),
+            false => reads(register),
+        });
+        let other = prim::onehot_select(&others.collect::<Vec<_>>(), chosen);
+        let data_chosen = chosen.slice(first, WORDS).any();
+        let found = other | data_chosen.mux(select(&data, address.slice(2, clog2(WORDS))), lit(0, 32));
         let command_fits = !wdata.slice(code, 32 - code).any() & allowed.at(wdata.trunc(code));
-        REGISTERS
-            .iter()
-            .fold(switch(address), |decode, register| {
-                let accepts = match (register.name, register.access) {
-                    (_, map::Access::ReadOnly) => false.to_bool(),
-                    ("COMMAND", _) => !busy & command_fits,
-                    ("TABLE" | "INDEX", _) => {
-                        let used = register.fields[0].position.width;
-                        !running & !wdata.slice(used, 32 - used).any()
-                    }
-                    _ if register.locked => !running,
-                    _ => true.to_bool(),
-                };
-                let reading = reads(register);
-                decode.case(register.offset as u128, || {
-                    found.set(reading);
-                    accepted.set(!write | (whole & accepts));
-                })
-            })
-            .default(|| ());
+        let fits = |register: &Register| {
+            let used = register.fields[0].position.width;
+            !wdata.slice(used, 32 - used).any()
+        };
+        let takes = |register: &Register| match (register.name, register.access) {
+            (_, map::Access::ReadOnly) => false.to_bool(),
+            ("COMMAND", _) => !busy & command_fits,
+            ("TABLE" | "INDEX", _) => !running & fits(register),
+            _ if register.locked => !running,
+            _ => true.to_bool(),
+        };
+        let takes_data = vector(REGISTERS.iter().map(takes));
+        let accepted = write.mux((chosen & takes_data).any() & whole, chosen.any());
 
         // The command engine; a command starts only while it is idle.
         engine.cases(|e| match e {
@@ -249,9 +252,7 @@ pub fn control(config: &Config) -> ControlIo {
             }
         });
         let brings_row = operation.is(Operation::Read) | operation.is(Operation::Lookup);
-        when(engine.is(Engine::Await) & io.row_response.valid & brings_row, || {
-            data.iter().zip(io.row_response.payload.data.chunks(32)).for_each(|(word, new)| word.set(new));
-        });
+        let row_comes = engine.is(Engine::Await) & io.row_response.valid & brings_row;
 
         // Accesses.
         let write_waits = !awready & !wready;
@@ -267,7 +268,7 @@ pub fn control(config: &Config) -> ControlIo {
                 });
             }
             Access::Decode => {
-                value.set(accepted.mux(found, lit(0, 32)));
+                value.set(found);
                 refused.set(!accepted);
                 access.set(Access::Perform);
             }
@@ -291,18 +292,26 @@ pub fn control(config: &Config) -> ControlIo {
                 });
             }
         });
-        when(access.is(Access::Perform) & write & !refused, || {
-            let decode = switch(address).case(map::register("COMMAND").offset as u128, || {
-                operation.set(operation.unpack(wdata.trunc(code)));
-                engine.set(Engine::Request);
-            });
-            stored
-                .iter()
-                .fold(decode, |decode, stored| {
-                    decode.case(stored.register.offset as u128, || stored.set(wdata))
-                })
-                .default(|| ());
-        });
+        let writes = chosen & (access.is(Access::Perform) & write & !refused).bits().repeat(REGISTERS.len());
+        for (position, register) in REGISTERS.iter().enumerate() {
+            let writes = writes.bit(position);
+            match stored.iter().find(|stored| stored.register.name == register.name) {
+                Some(stored) if !is_data(register) => {
+                    when(writes, || stored.set(wdata));
+                }
+                _ if register.access == map::Access::Command => {
+                    when(writes, || {
+                        operation.set(operation.unpack(wdata.trunc(code)));
+                        engine.set(Engine::Request);
+                    });
+                }
+                _ => {}
+            }
+        }
+        let row = io.row_response.payload.data.chunks(32);
+        for ((word, new), writes) in data.iter().zip(row).zip(writes.slice(first, WORDS).to_bools()) {
+            when(writes | row_comes, || word.set(row_comes.mux(new, wdata)));
+        }
 
         axi.awready.set(awready);
         axi.wready.set(wready);

@@ -65,7 +65,9 @@ pub enum Mode {
 /// An operation on a row; the command engine sends only those that are defined for the table, with an index in range.
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct RowRequest {
+    /// What to do.
     pub operation: Enum<Operation>,
+    /// In which table.
     pub table: Enum<Table>,
     /// Means nothing for a table that is found by key.
     pub index: U<12>,
@@ -76,6 +78,7 @@ pub struct RowRequest {
 /// The answer to a [`RowRequest`].
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct RowResponse {
+    /// How it ended.
     pub outcome: Enum<Outcome>,
     /// The row that was asked for; means something for reads and lookups only.
     pub data: U<192>,

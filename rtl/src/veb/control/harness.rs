@@ -161,8 +161,8 @@ pub struct Model {
 
 /// The addresses of all registers, in order.
 pub const ADDRESSES: [u16; 20] = [
-    0x00, 0x04, 0x08, 0x0c, 0x10, 0x14, 0x18, 0x20, 0x24, 0x28, 0x40, 0x44, 0x48, 0x4c, 0x50, 0x54, 0x58,
-    0x5c, 0x60, 0x64,
+    0x00, 0x04, 0x08, 0x0c, 0x10, 0x14, 0x18, 0x20, 0x24, 0x28, 0x40, 0x44, 0x48, 0x4c, 0x60, 0x64, 0x68,
+    0x6c, 0x70, 0x74,
 ];
 
 impl Model {
@@ -198,7 +198,7 @@ impl Model {
             0x44 => self.index,
             0x48 => 0,
             0x4c => u32::from(!self.usable || self.running.is_some()) | self.outcome << 1,
-            0x50..=0x64 if address % 4 == 0 => self.data[usize::from(address - 0x50) / 4],
+            0x60..=0x74 if address % 4 == 0 => self.data[usize::from(address - 0x60) / 4],
             _ => return (0, true),
         };
         (value, false)
@@ -238,7 +238,7 @@ impl Model {
             0x40 if free && data < 16 => self.table = data,
             0x44 if free && data < 4096 => self.index = data,
             0x48 if free && self.usable && self.command(data).is_some() => self.running = self.command(data),
-            0x50..=0x64 if free && address % 4 == 0 => self.data[usize::from(address - 0x50) / 4] = data,
+            0x60..=0x74 if free && address % 4 == 0 => self.data[usize::from(address - 0x60) / 4] = data,
             _ => return true,
         }
         false
