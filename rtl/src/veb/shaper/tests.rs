@@ -286,7 +286,7 @@ fn shares_and_maxima() {
     for scale in [20, 80] {
         let mut world = sixteen();
         let (maximum, quantum) = (|port| scale * (port + 1), |port| 300 + port % 3 * 150);
-        VFS.for_each(|port| world.set(port, maximum(port), 0, 1000, quantum(port)));
+        VFS.for_each(|port| world.set(port, maximum(port), 0, 8000, quantum(port)));
         world.run(200);
         let rates = world.rates(0, 2000);
         let demands: Vec<_> = VFS.map(|port| (quantum(port) as f64, maximum(port) as f64 / 1000.0)).collect();
@@ -351,7 +351,7 @@ fn lowest_and_highest_rate() {
     assert!(log.len() >= 14 && first_after.len() >= 3);
     for i in &first_after {
         let cycles = log[*i].0 - log[first_after[0]].0;
-        assert_eq!(cycles, 110_000 * (i - first_after[0]), "no drift");
+        assert!(cycles.abs_diff(110_000 * (i - first_after[0])) <= 32, "{cycles} cycles: drift");
     }
 
     let log = starts(Config::wide(), 40_000, 4000, 1518, 1000);
