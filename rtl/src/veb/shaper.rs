@@ -342,11 +342,6 @@ pub fn shaper(config: &Config) -> ShaperIo {
             credits.write(cat([s3.group, s3.port]), s3.clear.mux(after.zero(), after));
         });
         let in_debt = (s3.charge | gains).mux(sign(after), sign(before));
-        for (group, owed) in owed.iter().enumerate() {
-            when(s3.clear | ((s3.visit | s3.charge) & s3.group.eq(group)), || {
-                owed.write(s3.port, in_debt & !s3.clear);
-            });
-        }
         when(s3.clear | tends, || {
             paces.write(key, s3.clear.mux(pace.zero(), next_pace(pace, is_round)));
         });
@@ -362,6 +357,12 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let class = delay_without_reset(key.trunc(class_bits));
 
         // S4: the verdict.
+        let owes = delay_without_reset(in_debt);
+        for (group, owed) in owed.iter().enumerate() {
+            when(s4.clear | ((s4.visit | s4.charge) & s4.group.eq(group)), || {
+                owed.write(s4.port, owes & !s4.clear);
+            });
+        }
         let open = reg(bits(ports));
         when(s4.visit, || open.at(s4.port).set(may_start));
         when(s4.charge & !is_solvent, || open.at(s4.port).set(false));
