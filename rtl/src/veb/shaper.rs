@@ -49,10 +49,10 @@ mod tests;
 
 use crate::{
     config::Config,
-    prim::{self, decode, encode, first_one},
+    prim::{self, decode},
 };
 use hdl::*;
-use units::{BURST_BITS, CLASSES, Units, group_bits, group_class_bits, group_of, scaled, times};
+use units::{BURST_BITS, CLASSES, Units, group_bits, group_of, scaled, times};
 
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
@@ -128,6 +128,9 @@ pub struct Rate {
 /// Frames that may wait to be charged.
 pub const CHARGES: usize = 16;
 
+/// Rounds that are fewer looks apart are too small.
+const HURRY: usize = 3;
+
 /// Bits of what a round brings.
 const ROUND_BITS: usize = 17;
 
@@ -139,23 +142,8 @@ const CREDIT_BITS: usize = ROUND_BITS + 2;
 struct Pace {
     /// A round brings the quantum times 4 to the power of this.
     scale: U<3>,
-    /// Sweeps since the last round.
-    age: U<5>,
-}
-
-/// What goes with a port through the stages.
-#[derive(Bundle, Clone, Copy)]
-#[ty(config: &Config)]
-struct Step {
-    #[ty(bits(config.port_bits()))]
-    port: Bits,
-    /// The bottleneck that is paid for.
-    #[ty(bits(group_bits(config)))]
-    group: Bits,
-    visit: Bool,
-    charge: Bool,
-    /// All words become zero.
-    clear: Bool,
+    /// Looks at the group since the last round.
+    age: U<4>,
 }
 
 /// A frame that waits to be charged.
@@ -169,17 +157,42 @@ struct Charge {
     length: U<14>,
 }
 
-/// What a visit has found out beside tokens and credit.
+/// What goes through the stages.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Step {
+    #[ty(bits(config.port_bits()))]
+    port: Bits,
+    /// Whose credit it is about.
+    #[ty(bits(group_bits(config)))]
+    group: Bits,
+    visit: Bool,
+    charge: Bool,
+    /// All words become zero.
+    clear: Bool,
+}
+
+/// What a visit finds out beside tokens and credit.
 #[derive(Bundle, Clone, Copy)]
 struct Findings {
-    /// The gate always had something to send.
-    backlogged: Bool,
+    /// Has frames for the group's bottleneck, and no other congestion holds them back.
+    active: Bool,
     /// A port that the last frame went to is congested.
     held: Bool,
-    /// The same, but for the wire that the visit is about.
-    held_elsewhere: Bool,
-    /// It owes to another bottleneck as well.
-    owes_more: Bool,
+    /// Its credit in other groups is in debt.
+    owes_others: Bool,
+}
+
+/// A pace to bring up to date.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Tend {
+    /// Group and class.
+    #[ty(bits(group_bits(config) + clog2(CLASSES)))]
+    key: Bits,
+    is_round: Bool,
+    /// The sweep is no round for any class.
+    is_look: Bool,
 }
 
 /// Says which ports may start a frame.
@@ -189,25 +202,28 @@ pub fn shaper(config: &Config) -> ShaperIo {
     let name = format!("veb_shaper_{}_{}_{}", config.wires, config.ports(), config.clock_khz);
     module(name, ShaperIo::ty(config), |io| {
         let (ports, wires) = (config.ports(), config.wires);
-        let depth = ports.next_power_of_two();
+        let (depth, group_bits) = (ports.next_power_of_two(), group_bits(config));
+        let class_bits = clog2(CLASSES);
         let units = Units::of(config);
-        let key_bits = group_class_bits(config);
+        let none = lit(0, ports);
+        let all_wires = lit((1 << wires) - 1, ports);
 
         // The schedule.
         let count = reg(bits(clog2(units.sweep)));
         count.set(count + 1);
+        let sweep_ends = count.all();
         /// The cycles between visits are for charges.
         let between = count.bit(0);
         let index = count.slice(1, count.width() - 1);
         let visited = index.trunc(config.port_bits());
-        let visits = !between & index.zext(index.width() + 1).lt(ports);
+        let visits = !between & index.lt(ports);
+        /// The bottleneck that this sweep is about.
+        let group = reg(bits(group_bits));
+        /// The classes for which this sweep is a round.
+        let rounds = reg(bits(CLASSES));
+        let is_last_group = group.eq(wires);
         let cleared = reg(flag());
-        /// The group whose words become zero in this sweep.
-        let clearing = reg(bits(group_bits(config)));
-        when(count.all() & !cleared, || {
-            clearing.set(clearing + 1);
-            cleared.set(clearing.all());
-        });
+        when(sweep_ends & is_last_group, || cleared.set(true));
         io.cleared.set(cleared);
 
         // What the gates have to send.
@@ -216,8 +232,6 @@ pub fn shaper(config: &Config) -> ShaperIo {
         /// There was none between two looks since the port's last visit.
         let gap = reg(bits(ports));
         let look = count.trunc(2).all();
-        let none = lit(0, ports);
-        let all_wires = lit((1 << wires) - 1, ports);
         let waits = seen | (io.pending & !all_wires);
         seen.set(look.mux(none, waits));
         let visited_now = visits.mux(decode(visited, ports), none);
@@ -232,7 +246,7 @@ pub fn shaper(config: &Config) -> ShaperIo {
         assert(charges.enq.ready | !charges.enq.valid, "frames are charged as they come");
         let charge = charges.deq.payload;
 
-        // S0: the row of the port, and what it is about: a bottleneck that it owes to, or else the last that it sent to.
+        // S0: the row of the port, where it sends, and to which groups it owes.
         let rates = mem(Rate::ty(), depth, Collision::Undefined);
         let lasts = mem(bits(ports), depth, Collision::Undefined);
         let owed: Vec<_> = (0..=wires).map(|_| mem(flag(), depth, Collision::Undefined)).collect();
@@ -243,30 +257,39 @@ pub fn shaper(config: &Config) -> ShaperIo {
         when(!cleared | io.row.valid, || {
             rates.write(cleared.mux(port, visited), cleared.mux(rate, rate.zero()));
         });
+        let port = between.mux(charge.port, visited);
         let last = lasts.peek(visited);
         let owes = vector(owed.iter().map(|group| group.peek(visited)));
-        let owes_first = first_one(owes);
-        let group = owes.any().mux(encode(owes_first), group_of(last.trunc(wires)));
+        let home = group_of(last.trunc(wires));
+        let this_group = decode(group, wires + 1);
+        let this_wire = this_group.trunc(wires).zext(ports);
         let held = last & io.congested;
-        let own_wire = decode(group, wires + 1).trunc(wires).zext(ports);
+        let concerned = home.eq(group) | (owes & this_group).any();
         let s1 = delay(Step {
-            port: between.mux(charge.port, visited),
-            group: between.mux(charge.group, cleared.mux(group, clearing)),
+            port,
+            group: between.mux(charge.group, group),
             visit: visits & cleared,
             charge: between & charges.deq.valid,
             clear: !cleared,
         });
-        let rate = delay_without_reset(rates.peek(between.mux(charge.port, visited)));
-        let bytes = charge.length.wide_add(Bits::from(io.rate_overhead).zext(14));
-        let bytes = delay_without_reset(bytes);
         let found = delay_without_reset(Findings {
-            backlogged: !gap.at(visited),
+            active: !gap.at(visited) & concerned & !(held & !this_wire).any(),
             held: held.any(),
-            held_elsewhere: (held & !own_wire).any(),
-            owes_more: owes.ne(owes_first),
+            owes_others: (owes & !this_group).any(),
         });
+        let rate = delay_without_reset(rates.peek(port));
+        let bytes = delay_without_reset(charge.length.wide_add(Bits::from(io.rate_overhead).zext(14)));
+        let home = delay_without_reset(home);
+        // No port has the last four numbers of a sweep: these visits look after the paces of the classes.
+        let class = index.trunc(class_bits);
+        let tend = delay_without_reset(Tend {
+            key: cat([group, class]),
+            is_round: rounds.at(class),
+            is_look: !rounds.any(),
+        });
+        let is_tend = delay(!between & index.slice(class_bits, index.width() - class_bits).all());
 
-        // S1: what it costs, or the burst, in tokens. The cycles between visits look after the paces, one by one.
+        // S1: what it costs, or the burst, in tokens.
         let s2 = delay(s1);
         let token_bits = units.token_bits();
         let counted = s1.visit.mux(rate.burst.into(), bytes.zext(BURST_BITS));
@@ -274,86 +297,102 @@ pub fn shaper(config: &Config) -> ShaperIo {
         let quantum = Bits::from(rate.quantum);
         let weight = quantum | quantum.eq(0).bits().zext(quantum.width());
         let weight = delay_without_reset(s1.visit.mux(weight, bytes.zext(weight.width())));
-        let added = delay_without_reset(Bits::from(rate.maximum));
-        let key = delay_without_reset(between.mux(cat([s1.group, rate.class.into()]), index.trunc(key_bits)));
-        let is_key = index.zext(index.width() + 1).lt(1 << key_bits);
-        let tends_pace = delay(!between & is_key);
+        let earned = delay_without_reset(Bits::from(rate.maximum));
+        let class = Bits::from(rate.class);
+        let key = delay_without_reset(is_tend.mux(tend.key, cat([s1.group, class])));
+        let is_round = delay_without_reset(is_tend.mux(tend.is_round, rounds.at(class)));
+        let tends = delay(is_tend & (tend.is_round | tend.is_look));
+        let rank = delay_without_reset(cat([home, class]));
         let found = delay_without_reset(found);
-        let limited = added.any();
 
         // S2: tokens. `less` is what is left, or for a visit tells whether the bucket is below its burst.
         let s3 = delay(s2);
         let tokens = mem(bits(token_bits), depth, Collision::Undefined);
-        let held_tokens = tokens.peek(s2.port);
-        let less = held_tokens - cost;
-        let more = held_tokens + (added.zext(token_bits) << lit(units.rate_shift, 5));
+        let limited = earned.any();
+        let before = tokens.peek(s2.port);
+        let less = before - cost;
+        let more = before + (earned.zext(token_bits) << lit(units.rate_shift, 5));
         let after = s2.visit.mux(more, less);
         let earns = s2.visit & sign(less);
         when(s2.clear | (limited & (s2.charge | earns)), || {
             tokens.write(s2.port, s2.clear.mux(after.zero(), after));
         });
         let out_of_tokens = delay_without_reset(limited & sign(after));
-        let paces = mem(Pace::ty(), 1 << key_bits, Collision::Undefined);
+        let paces = mem(Pace::ty(), CLASSES << group_bits, Collision::Undefined);
         let pace = paces.peek(key);
         let scale = s2.visit.mux(pace.scale.into(), lit(0, 3));
         let amount = delay_without_reset(scaled(weight, scale, ROUND_BITS));
         let pace = delay_without_reset(pace);
         let key = delay_without_reset(key);
-        let tends_pace = delay(tends_pace);
+        let is_round = delay_without_reset(is_round);
+        let tends = delay(tends);
+        let rank = delay_without_reset(rank);
         let found = delay_without_reset(found);
 
         // S3: credit.
-        /// A round is going on, for each group and class.
-        let rounds = reg(bits(1 << key_bits));
-        /// A higher class of the group is active.
-        let outranked = reg(bits(1 << key_bits));
         let s4 = delay(s3);
-        let credits = mem(bits(CREDIT_BITS), depth << group_bits(config), Collision::Undefined);
-        let credit = credits.peek(cat([s3.group, s3.port]));
+        let credits = mem(bits(CREDIT_BITS), depth << group_bits, Collision::Undefined);
+        let before = credits.peek(cat([s3.group, s3.port]));
         let amount = amount.zext(CREDIT_BITS);
-        let less = credit - amount;
-        let round = rounds.at(key);
+        let less = before - amount;
         let is_rich = !sign(less);
-        let gains = s3.visit & round & !is_rich;
-        let after = s3.visit.mux(credit + amount, less);
+        let gains = s3.visit & is_round & !is_rich;
+        let after = s3.visit.mux(before + amount, less);
         when(s3.clear | s3.charge | gains, || {
             credits.write(cat([s3.group, s3.port]), s3.clear.mux(after.zero(), after));
         });
-        let in_debt = (s3.charge | gains).mux(sign(after), sign(credit));
+        let in_debt = (s3.charge | gains).mux(sign(after), sign(before));
+        when(s3.clear | tends, || {
+            paces.write(key, s3.clear.mux(pace.zero(), next_pace(pace, is_round)));
+        });
+        /// A higher class of the group is active, for each group and class.
+        let outranked = reg(bits(CLASSES << group_bits));
+        let solvent = !out_of_tokens & !in_debt;
+        let held_up = found.owes_others | found.held | outranked.at(rank);
+        let may_start = delay_without_reset(solvent & !held_up);
+        let is_solvent = delay_without_reset(solvent);
+        let is_active = delay_without_reset(found.active);
+        let is_able = delay_without_reset(!out_of_tokens & !found.owes_others);
+        let is_rich = delay_without_reset(is_rich);
+        let class = delay_without_reset(key.trunc(class_bits));
+
+        // S4: the verdict.
+        let owes = delay_without_reset(in_debt);
         for (group, owed) in owed.iter().enumerate() {
-            when(s3.clear | ((s3.visit | s3.charge) & s3.group.eq(group)), || {
-                owed.write(s3.port, in_debt & !s3.clear);
+            when(s4.clear | ((s4.visit | s4.charge) & s4.group.eq(group)), || {
+                owed.write(s4.port, owes & !s4.clear);
             });
         }
-        let solvent = !out_of_tokens & !in_debt;
-        let may_start = delay_without_reset(solvent & !found.owes_more & !found.held & !outranked.at(key));
-        let pays = delay_without_reset(solvent);
-        let is_active = delay_without_reset(found.backlogged & !out_of_tokens & !found.held_elsewhere);
-        let is_rich = delay_without_reset(is_rich | round);
-        when(tends_pace, || {
-            paces.write(key, s3.clear.mux(pace.zero(), next_pace(pace, round)));
-        });
-
-        // S4: the verdict, and what the sweep is about to find.
-        let key = delay_without_reset(key);
         let open = reg(bits(ports));
         when(s4.visit, || open.at(s4.port).set(may_start));
-        when(s4.charge & !pays, || open.at(s4.port).set(false));
+        when(s4.charge & !is_solvent, || open.at(s4.port).set(false));
         when(io.hold_all, || open.set(0));
         io.open.set(open | all_wires);
 
-        let active = reg(bits(1 << key_bits));
-        let rich = reg(bits(1 << key_bits));
-        when(count.all(), || {
-            rounds.set(active & !rich);
-            let classes = active.chunks(CLASSES);
-            let above = |of: &Bits| vector((0..CLASSES).map(|class| (*of >> lit(class + 1, 3)).any()));
-            outranked.set(cat(classes.iter().rev().map(above)));
+        // What the sweep finds, and what the next is about.
+        /// A port of the class is active, has tokens, and owes to no other group.
+        let active = reg(bits(CLASSES));
+        /// Such a port is rich.
+        let rich = reg(bits(CLASSES));
+        /// An active port is not rich, able to start or not.
+        let poor = reg(bits(CLASSES));
+        let wanting = poor & !rich;
+        let starts_round = wanting.any() & !rounds.any();
+        when(sweep_ends, || {
             active.set(0);
             rich.set(0);
+            poor.set(0);
+            rounds.set(starts_round.mux(wanting, wanting.zero()));
+            when(!starts_round, || group.set(is_last_group.mux(group.zero(), group + 1)));
+            let above = vector((1..=CLASSES).map(|class| (active >> lit(class, 3)).any()));
+            for (number, outranked) in outranked.chunks(CLASSES).into_iter().enumerate() {
+                when(group.eq(number), || outranked.set(above));
+            }
         });
-        when(s4.visit & is_active, || active.at(key).set(true));
-        when(s4.visit & is_active & is_rich, || rich.at(key).set(true));
+        let finds = s4.visit & is_active;
+        when(finds & is_able, || active.at(class).set(true));
+        when(finds & is_able & is_rich, || rich.at(class).set(true));
+        when(finds & !is_rich, || poor.at(class).set(true));
     })
 }
 
@@ -362,14 +401,17 @@ fn sign(x: Bits) -> Bool {
     x.bit(x.width() - 1)
 }
 
-/// The pace after one more sweep, which was a round or not.
+/// The pace after another look at the group, or after a round. A round after a change of scale comes at another time than it
+/// would have, so it says nothing.
 #[hdl]
-fn next_pace(pace: Pace, round: Bool) -> Pace {
+fn next_pace(pace: Pace, is_round: Bool) -> Pace {
     let (scale, age) = (Bits::from(pace.scale), Bits::from(pace.age));
-    let hurries = age.lt(4) & !scale.all();
-    let tarries = age.all();
-    let faster = scale + hurries.bits().zext(3);
-    let slower = scale - (tarries & scale.any()).bits().zext(3);
-    let older = tarries.mux(lit(8, 5), age + 1);
-    Pace { scale: round.mux(faster, slower).as_u(), age: round.mux(lit(0, 5), older).as_u() }
+    let hurries = age.lt(HURRY) & !scale.all();
+    let tarries = age.all() & scale.any();
+    let step = cat([tarries, tarries, tarries | hurries]);
+    let older = age + (!age.all()).bits().zext(4);
+    Pace {
+        scale: is_round.mux(scale + step, scale).as_u(),
+        age: is_round.mux(hurries.mux(lit(HURRY, 4), lit(0, 4)), older).as_u(),
+    }
 }

@@ -286,7 +286,7 @@ fn shares_and_maxima() {
     for scale in [20, 80] {
         let mut world = sixteen();
         let (maximum, quantum) = (|port| scale * (port + 1), |port| 300 + port % 3 * 150);
-        VFS.for_each(|port| world.set(port, maximum(port), 0, 1000, quantum(port)));
+        VFS.for_each(|port| world.set(port, maximum(port), 0, 8000, quantum(port)));
         world.run(200);
         let rates = world.rates(0, 2000);
         let demands: Vec<_> = VFS.map(|port| (quantum(port) as f64, maximum(port) as f64 / 1000.0)).collect();
@@ -351,10 +351,12 @@ fn lowest_and_highest_rate() {
     assert!(log.len() >= 14 && first_after.len() >= 3);
     for i in &first_after {
         let cycles = log[*i].0 - log[first_after[0]].0;
-        assert_eq!(cycles, 110_000 * (i - first_after[0]), "no drift");
+        assert!(cycles.abs_diff(110_000 * (i - first_after[0])) <= 32, "{cycles} cycles: drift");
     }
 
-    let log = starts(Config::wide(), 40_000, 4000, 1518, 1000);
+    let log = starts(Config::wide(), 40_000, 8000, 1518, 1200);
+    let settled = log.iter().position(|(cycle, _)| *cycle > 50_000).unwrap();
+    let log = &log[settled..];
     let bytes: usize = log[..log.len() - 1].iter().map(|(_, bytes)| bytes).sum();
     let cycles = log[log.len() - 1].0 - log[0].0;
     let gigabits = bytes as f64 * 8.0 * 0.25 / cycles as f64;
@@ -426,29 +428,105 @@ fn higher_classes_come_first() {
 /// Each bottleneck has shares of its own; a function that also sends elsewhere keeps its share of the wire.
 #[test]
 fn bottlenecks_are_apart() {
-    let (wire0, wire1, pf) = (1, 2, 1 << 3);
-    let mut senders: Vec<_> = VFS.map(to_wire).collect();
-    for sender in &mut senders {
-        sender.destinations = match sender.port {
-            4..8 => vec![wire0],
-            8..12 => vec![wire0, 1 << 2],
-            12..16 => vec![wire1],
-            _ => vec![pf],
+    let (wire0, wire1, manager, pf) = (1, 2, 1 << 2, 1 << 3);
+    for mixed in [false, true] {
+        let mut senders: Vec<_> = VFS.map(to_wire).collect();
+        for sender in &mut senders {
+            sender.destinations = match sender.port {
+                4..8 => vec![wire0],
+                8..12 if mixed => vec![wire0, manager],
+                8..12 => vec![wire0],
+                12..16 => vec![wire1],
+                _ => vec![pf],
+            };
+        }
+        let mut world = World::new(Config::x3100(), &senders);
+        world.drain(3, 4.0);
+        let quantum = |port: usize| 100 * (1 + port % 4);
+        VFS.for_each(|port| world.set(port, 0, 0, 0, quantum(port)));
+        world.run(300);
+        let before: Vec<_> = world.delivered.clone();
+        world.run(2000);
+        let rates = |to: usize, from: std::ops::Range<usize>| -> Vec<f64> {
+            from.map(|port| (world.delivered[port][to] - before[port][to]) as f64 * 8.0 / 2e6).collect()
         };
+        eprintln!("{:.3?} {:.3?}", rates(0, 4..12), rates(2, 8..12));
+        eprintln!("{:.3?} {:.3?}", rates(1, 12..16), rates(3, 16..20));
+        assert_close(&rates(0, 4..12), &[0.5, 1.0, 1.5, 2.0, 0.5, 1.0, 1.5, 2.0], 0.02);
+        assert_close(&rates(1, 12..16), &[1.0, 2.0, 3.0, 4.0], 0.02);
+        // The inside of the bridge counts as one bottleneck: its shares hold, roughly, where one port holds up all of them.
+        assert_close(&[rates(3, 16..20).iter().sum()], &[4.0], 0.01);
+        if !mixed {
+            assert_close(&rates(3, 16..20), &[0.4, 0.8, 1.2, 1.6], 0.06);
+        }
     }
+}
+
+/// A slow port holds back those that send to it, and nobody else: its queue stays near the threshold.
+#[test]
+fn congestion_holds_back() {
+    let mut senders: Vec<_> = VFS.map(to_wire).collect();
+    senders[8..].iter_mut().for_each(|sender| sender.destinations = vec![1 << 3]);
     let mut world = World::new(Config::x3100(), &senders);
-    world.drain(3, 4.0);
-    let quantum = |port: usize| 100 * (1 + port % 4);
-    VFS.for_each(|port| world.set(port, 0, 0, 0, quantum(port)));
+    world.drain(3, 1.0);
     world.run(300);
-    let before: Vec<_> = world.delivered.clone();
-    world.run(2000);
-    let rates = |to: usize, from: std::ops::Range<usize>| -> Vec<f64> {
-        from.map(|port| (world.delivered[port][to] - before[port][to]) as f64 * 8.0 / 2e6).collect()
+    let before: usize = world.delivered.iter().map(|to| to[3]).sum();
+    let wire: f64 = world.rates(0, 1000).iter().sum();
+    let slow = world.delivered.iter().map(|to| to[3]).sum::<usize>() - before;
+    assert_close(&[wire, slow as f64 * 8.0 / 1e6], &[10.0, 1.0], 0.01);
+    // What each of the eight had started, and what it started until it was seen.
+    let most = world.sinks[3].most_bytes;
+    eprintln!("{most}");
+    assert!(most < THRESHOLD + 8 * 2 * (512 + OVERHEAD), "{most} bytes");
+}
+
+/// `hold_all` closes all functions in the next cycle and no wire; what it held goes on after it.
+#[test]
+fn everyone_is_held() {
+    let mut world = World::new(Config::small(), &[2, 3].map(to_wire));
+    world.run(50);
+    world.bench.sim.poke(world.io.hold_all, true);
+    world.bench.sim.step();
+    for _ in 0..1000 {
+        assert_eq!(world.open(), 1);
+        world.step();
+    }
+    let frames: usize = world.frames.iter().sum();
+    world.run(10);
+    assert_eq!(world.frames.iter().sum::<usize>(), frames);
+    world.bench.sim.poke(world.io.hold_all, false);
+    let rates = world.rates(0, 200);
+    assert!(rates.iter().sum::<f64>() > 9.5, "{rates:?}");
+}
+
+/// Reset brings back the state of the beginning, whatever was before.
+#[test]
+fn reset_forgets_everything() {
+    let opens = |disturb: bool| -> Vec<u128> {
+        let mut world = World::new(Config::small(), &[1, 2, 3].map(to_wire));
+        if disturb {
+            world.set(2, 7, 2, 900, 12);
+            world.set(3, 0, 3, 0, 40_000);
+            world.run(40);
+        }
+        let sim = &mut world.bench.sim;
+        sim.poke(world.io.frame.valid, false);
+        sim.poke(world.io.congested, 0);
+        sim.poke(world.io.pending, 0b1110);
+        sim.reset();
+        // Frames without pause, from two ports to the wire and from one to another function.
+        let frame = world.io.frame;
+        let next = |cycle: u128| {
+            sim.poke(frame.valid, cycle > 200 && cycle.is_multiple_of(40));
+            sim.poke(frame.payload.port, 1 + cycle / 40 % 3);
+            sim.poke(frame.payload.length, 300);
+            sim.poke(frame.payload.destinations, if cycle / 40 % 3 == 1 { 0b100 } else { 1 });
+            sim.step();
+            sim.peek(world.io.open)
+        };
+        (0..4000).map(next).collect()
     };
-    eprintln!("{:.3?} {:.3?}", rates(0, 4..12), rates(2, 8..12));
-    eprintln!("{:.3?} {:.3?}", rates(1, 12..16), rates(3, 16..20));
-    assert_close(&rates(1, 12..16), &[1.0, 2.0, 3.0, 4.0], 0.02);
-    assert_close(&rates(3, 16..20), &[0.4, 0.8, 1.2, 1.6], 0.02);
-    assert_close(&rates(0, 4..12), &[0.5, 1.0, 1.5, 2.0, 0.5, 1.0, 1.5, 2.0], 0.02);
+    let fresh = opens(false);
+    assert!(fresh.contains(&0b1111) || fresh.iter().any(|open| *open != fresh[3999]));
+    assert_eq!(opens(true), fresh);
 }

@@ -32,8 +32,8 @@ pub struct Units {
 
 impl Units {
     pub fn of(config: &Config) -> Units {
-        // A visit and a charge take turns; in a sweep there is one of each for all ports, and for all groups' classes.
-        let sweep = 2 * config.ports().next_power_of_two().max(1 << group_class_bits(config));
+        // A visit and a charge take turns; in a sweep there is one of each for all ports, and for each class.
+        let sweep = 2 * (config.ports() + CLASSES).next_power_of_two();
         let shift = |shift: &usize| (config.clock_khz << shift).is_multiple_of(125 * sweep);
         let rate_shift = (0..=clog2(sweep)).find(shift).expect("the clock is a multiple of 125 kHz");
         Units { sweep, rate_shift, byte_cost: (config.clock_khz << rate_shift) / (125 * sweep) }
@@ -48,11 +48,6 @@ impl Units {
 /// Bits of the number of a bottleneck: a wire, or else the inside of the bridge.
 pub fn group_bits(config: &Config) -> usize {
     clog2(config.wires + 1)
-}
-
-/// Bits of a group and a class.
-pub fn group_class_bits(config: &Config) -> usize {
-    group_bits(config) + clog2(CLASSES)
 }
 
 /// The group of frames to these wires: the lowest, or the number of wires for none.
@@ -116,7 +111,7 @@ mod tests {
             let tokens = (config.clock_khz << rate_shift) * 1000;
             assert_eq!(tokens, 125_000 * sweep * byte_cost, "{config:?}");
         }
-        assert_eq!(Units::of(&Config::small()), Units { sweep: 16, rate_shift: 3, byte_cost: 625 });
+        assert_eq!(Units::of(&Config::small()), Units { sweep: 32, rate_shift: 4, byte_cost: 625 });
         assert_eq!(Units::of(&Config::x3100()), Units { sweep: 64, rate_shift: 2, byte_cost: 125 });
     }
 
