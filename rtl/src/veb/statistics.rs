@@ -7,7 +7,7 @@ use super::{
     rows::{Outcome, RowRequest, RowResponse},
     types::{Cast, Counted, Finished, Reason},
 };
-use crate::config::Config;
+use crate::{config::Config, prim};
 use hdl::*;
 
 /// What is counted, with its number in the table STATISTICS.
@@ -203,6 +203,17 @@ fn round(config: &Config) -> usize {
     6 * (config.ports() + 4)
 }
 
+/// `value`, and 1 more if `by`. Written out because tools give each short sum a carry chain, which is larger.
+fn increment(value: Bits, by: Bool) -> Bits {
+    let mut carry = by;
+    let sums = value.to_bools().into_iter().map(|bit| {
+        let sum = bit ^ carry;
+        carry = carry & bit;
+        sum
+    });
+    vector(sums)
+}
+
 #[hdl]
 fn counters(config: &Config, widths: Widths) -> StatisticsIo {
     let ports = config.ports();
@@ -266,9 +277,9 @@ fn counters(config: &Config, widths: Widths) -> StatisticsIo {
         // The steps of the round, each prepared a step ahead. The rows are visited alone until all are clear.
         let clear = reg(flag());
         let free = !event;
-        /// The port of the next step; behind the last, the visit.
-        let turn = reg_init(lit(ports, clog2(ports + 1)));
-        let is_visit = turn.eq(ports);
+        /// The port of the next step, a bit for each; behind the last, the visit.
+        let turn = reg_init(lit(1u128 << ports, ports + 1));
+        let is_visit = turn.bit(ports);
         /// This step is the flush of a port.
         let flush = reg(flag());
         let flush_row = reg_without_reset(row_type);
@@ -277,17 +288,16 @@ fn counters(config: &Config, widths: Widths) -> StatisticsIo {
         /// Copies dropped at each port since its last step.
         let pending = reg(vec![bits(pending_bits); ports]);
         when(free, || {
-            when(is_visit & clear, || turn.set(0)).elsewhen(!is_visit, || turn.set(turn + 1));
+            when(clear, || turn.set(cat([turn.trunc(ports), is_visit.bits()])));
             flush.set(!is_visit);
-            flush_row.set(turn.zext(row_bits) + SLOTS * ports);
-            let counts: Vec<Bits> = pending.iter().copied().chain([lit(0, pending_bits)]).collect();
-            flush_count.set(select(&counts, turn));
+            when(is_visit, || flush_row.set(SLOTS * ports - 1)).otherwise(|| flush_row.set(flush_row + 1));
+            flush_count.set(prim::onehot_select(&pending, turn.trunc(ports)));
         });
         for (port, pending) in pending.iter().enumerate() {
             let pulse = io.queue_full.bit(port);
-            let flushed = free & turn.eq(port);
-            when(flushed, || pending.set(pulse.bits().zext(pending_bits)))
-                .elsewhen(pulse, || pending.set(*pending + 1));
+            let flushed = free & turn.bit(port);
+            let kept = flushed.mux(pending.zero(), *pending);
+            pending.set(increment(kept, pulse));
             assert(!pulse | flushed | !pending.all(), "a flush comes before too many copies are pending");
         }
 
