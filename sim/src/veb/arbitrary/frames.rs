@@ -7,7 +7,9 @@ use super::{
     Shape, any_vid, ethertype, few_ports, group, half_the_ports, reserved_address, station, stranger,
 };
 use crate::{
-    ethernet::{FrameBuilder, MAX_FRAME_BYTES, MacAddress, Tag, TagKind, VlanTag},
+    ethernet::{
+        FrameBuilder, FrameView, HEADER_BYTES, MAX_FRAME_BYTES, MacAddress, TAG_BYTES, Tag, TagKind, VlanTag,
+    },
     veb::PortSet,
 };
 
@@ -22,6 +24,20 @@ pub struct Arrival {
     pub error: bool,
     /// The ports that the manager gave it; of frames of the manager only.
     pub forced: Option<PortSet>,
+}
+
+impl Arrival {
+    /// Makes the frame differ from those with other numbers wherever it leaves: the last four bytes of its payload become
+    /// the number, big-endian. Frames that end within their header stay as they are; they do not leave.
+    pub fn stamp(&mut self, number: u32) {
+        let tags = FrameView(&self.bytes).tags().count().min(2);
+        let header = HEADER_BYTES + TAG_BYTES * tags;
+        if self.bytes.len() >= header {
+            let length = self.bytes.len().max(header + 4);
+            self.bytes.resize(length, 0);
+            self.bytes[length - 4..].copy_from_slice(&number.to_be_bytes());
+        }
+    }
 }
 
 /// A frame into a bridge of this shape, of up to `longest` bytes; longer than any frame may be if `longest` allows it.
@@ -41,7 +57,7 @@ pub fn arrival(shape: Shape, longest: usize) -> impl Strategy<Value = Arrival> {
                 .prop_flat_map(move |((destination, from), tags, ethertype, length, fill, error)| {
                     let frame = FrameBuilder::new(destination, from).tags(tags).ethertype(ethertype);
                     let header = frame.clone().build().len();
-                    let length = length.map_or_else(|| header + usize::from(fill % 64), |length| length);
+                    let length = length.unwrap_or_else(|| header + usize::from(fill % 64));
                     let bytes =
                         frame.payload(vec![fill; length.saturating_sub(header)]).build_with_length(length);
                     (Just(bytes), Just(error))

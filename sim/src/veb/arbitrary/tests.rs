@@ -267,6 +267,22 @@ fn a_third_of_the_frames_is_bad() {
 }
 
 proptest! {
+    /// Stamped frames differ, and only in what no rule looks at.
+    #[test]
+    fn stamps_tell_frames_apart(
+        (policy, arrival) in shape().prop_flat_map(|shape| (policy(shape), arrival(shape, 100)))
+    ) {
+        let [mut first, mut second] = [arrival.clone(), arrival.clone()];
+        first.stamp(1);
+        second.stamp(2);
+        let decisions = [&arrival, &first, &second].map(|arrival| arrival.decide(&policy));
+        let [ports, first, second] = decisions.each_ref().map(|decision| (decision.ports(), decision.reason()));
+        prop_assert_eq!((ports, ports), (first, second));
+        for (a, b) in decisions[1].copies().iter().zip(decisions[2].copies()) {
+            prop_assert_ne!(&a.bytes, &b.bytes);
+        }
+    }
+
     /// Whatever row changes, the hardware's words say it: the policy that they were made for has them.
     #[test]
     fn changes_can_be_applied_and_are_what_they_say(

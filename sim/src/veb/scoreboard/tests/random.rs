@@ -20,10 +20,13 @@ fn runs(losses: impl Strategy<Value = u8>) -> impl Strategy<Value = (Policy, Vec
     (arbitrary::policy(SHAPE), vec((arbitrary::arrival(SHAPE, 100), losses), 1..40))
 }
 
+/// Source, destination, and the frames between them.
+type Queue = ((usize, usize), VecDeque<Vec<u8>>);
+
 /// A bridge after the model: queues per source and destination, from which frames leave in any order.
 struct Bridge {
     statistics: Statistics,
-    queues: Vec<((usize, usize), VecDeque<Vec<u8>>)>,
+    queues: Vec<Queue>,
 }
 
 impl Bridge {
