@@ -162,7 +162,7 @@ pub fn dispatch(config: &Config) -> DispatchIo {
         let cast = decision.cast;
         io.hold.valid.set(occupied & !goes_nowhere);
         io.hold.payload.set(Held { chain, length, cast, copies: prim::popcount(accepted) });
-        io.leaving.valid.set(occupied);
+        io.leaving.valid.set(occupied & !goes_nowhere);
         let leaving = Leaving { tag: decision.tag, source: decision.port };
         io.leaving.payload.set(LeavingWrite { head: chain.head, leaving });
         io.queue_full.set(settled.mux(decision.destinations & !accepted, room.zero()));

@@ -71,6 +71,9 @@ const DATA: [usize; 6] = {
     [first, first + 4, first + 8, first + 12, first + 16, first + 20]
 };
 
+/// Cycles after which a frame whose last beat has moved in is decided, if nothing holds it up.
+const DECIDED: u64 = 100;
+
 /// Cycles without a move after which frames that are still inside count as stuck.
 const PATIENCE: u64 = 20_000;
 
@@ -156,6 +159,8 @@ pub struct Bench<S> {
     beat_bytes: usize,
     manager: usize,
     policy: Policy,
+    /// What the policy may be already.
+    changing: Option<Policy>,
     scoreboard: Scoreboard,
     fresh_scoreboard: Scoreboard,
     ingress: Vec<Ingress>,
@@ -209,6 +214,7 @@ impl<S: Simulator> Bench<S> {
             beat_bytes: config.bytes,
             manager: config.manager(),
             policy: after_reset,
+            changing: None,
             scoreboard: Scoreboard::new(&config.port_names(), losses),
             fresh_scoreboard: Scoreboard::new(&config.port_names(), losses),
             behaviour: vec![Behaviour::default(); config.ports()],
@@ -281,6 +287,34 @@ impl<S: Simulator> Bench<S> {
             self.policy.apply(change);
         }
         Ok(outcome)
+    }
+
+    /// The row that a change is about, as the hardware reads it.
+    ///
+    /// # Errors
+    /// See [`Bench::command`].
+    pub fn read_row(&mut self, change: &Change) -> Result<[u32; 6], BenchError> {
+        let operation = match change.table {
+            Table::Mac => rows::Operation::Lookup,
+            _ => rows::Operation::Read,
+        };
+        Ok(self.command(operation, table(change.table), change.index, change.data)?.data)
+    }
+
+    /// As [`Bench::change`], while frames come in: each is decided by the old policy or by the new one as a whole, which
+    /// the scoreboard checks. Only for runs without losses, and frames that all differ.
+    ///
+    /// # Errors
+    /// See [`Bench::change`].
+    pub fn change_under_traffic(&mut self, change: &Change) -> Result<Outcome, BenchError> {
+        let mut changed = self.policy.clone();
+        changed.apply(change);
+        self.changing = Some(changed);
+        // Frames that came in before are decided before the change.
+        (0..DECIDED).try_for_each(|_| self.cycle())?;
+        let outcome = self.change(change);
+        self.changing = None;
+        outcome
     }
 
     /// Sets what a function wishes to receive.
@@ -514,6 +548,24 @@ impl<S: Simulator> Bench<S> {
         Ok(())
     }
 
+    /// Runs until all frames are in and all copies have left; for runs of many short parts.
+    ///
+    /// # Errors
+    /// See [`Bench::run`].
+    pub fn run_until_empty(&mut self) -> Result<(), BenchError> {
+        while self.waiting > 0 {
+            self.cycle()?;
+        }
+        let deadline = self.cycles() + PATIENCE;
+        while self.scoreboard.due() > 0 {
+            self.cycle()?;
+            if self.cycles() > deadline {
+                return Err(BenchError::Stuck(PATIENCE));
+            }
+        }
+        Ok(())
+    }
+
     /// As [`Bench::run`], for a number of cycles at most; says whether all is done.
     ///
     /// # Errors
@@ -638,8 +690,15 @@ impl<S: Simulator> Bench<S> {
             let frame = ingress.waiting.pop_front().expect("the frame that has just ended");
             self.waiting -= 1;
             ingress.moved = 0;
-            let decision = bridge::decide(&self.policy, port, &frame.bytes, frame.error, frame.forced);
-            self.scoreboard.entered(port, &frame.bytes, &decision);
+            let Waiting { bytes, error, forced, .. } = &frame;
+            let decide = |policy: &Policy| bridge::decide(policy, port, bytes, *error, *forced);
+            let decision = decide(&self.policy);
+            match &self.changing {
+                None => self.scoreboard.entered(port, bytes, &decision),
+                Some(changed) => {
+                    self.scoreboard.entered_during_change(port, bytes, vec![decision, decide(changed)]);
+                }
+            }
         }
         true
     }
