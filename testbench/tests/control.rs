@@ -30,7 +30,7 @@ fn accesses_in_both_simulators() {
     let mut random = Random::new(1);
     let (mut commands, mut refused) = (0, 0);
     let (mut aw, mut w, mut ar) = (None, None, None);
-    for cycle in 0..20_000 {
+    for cycle in 0..40_000 {
         if cycle % 4000 == 0 {
             native.reset();
             verilated.reset();
@@ -46,7 +46,7 @@ fn accesses_in_both_simulators() {
             (io.tables_clear.into(), random.chance(1).into()),
             (io.free_count, random.below(config.cells) as u128),
         ];
-        let strobe = if random.chance(80) { 15 } else { random.below(16) as u128 };
+        let strobe = if random.chance(95) { 15 } else { random.below(16) as u128 };
         for (channel, valid, payload) in [
             (&mut aw, axi.awvalid, vec![(axi.awaddr, address(&mut random))]),
             (&mut w, axi.wvalid, vec![(*axi.wdata, word(&mut random)), (*axi.wstrb, strobe)]),
