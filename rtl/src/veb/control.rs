@@ -151,8 +151,8 @@ pub fn control(config: &Config) -> ControlIo {
         let access = reg_enum(Access::Idle);
         let write = reg(flag());
         let address = reg_without_reset(bits(ADDRESS_BITS));
-        let value = reg_without_reset(bits(32));
-        let refused = reg_without_reset(flag());
+        let value = reg(bits(32));
+        let refused = reg(flag());
         let bvalid = reg(flag());
         let rvalid = reg(flag());
 
