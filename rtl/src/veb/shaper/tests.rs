@@ -275,9 +275,49 @@ fn shares_follow_the_quanta() {
         world.run(200);
         let rates = world.rates(0, 2000);
         let demands: Vec<_> = VFS.map(|port| (quantum(port - 4).max(1) as f64, FREE)).collect();
-        eprintln!("{:.3?} {}", &rates[4..], rates.iter().sum::<f64>());
         assert_close(&rates[4..], &water_filling(10.0, &demands), 0.02);
     }
+}
+
+/// The fewest functions, and the most.
+#[test]
+fn shares_in_other_sizes() {
+    let small = Config { vfs: 0, ..Config::small() };
+    let large = Config { vfs: 60, ..Config::x3100() };
+    for (config, tolerance) in [(small, 0.01), (large, 0.04)] {
+        let functions = config.wires..config.ports();
+        let mut world = World::new(config, &functions.clone().map(to_wire).collect::<Vec<_>>());
+        let quantum = |port: usize| 2 + port % 3;
+        functions.clone().for_each(|port| world.set(port, 0, 0, 0, quantum(port)));
+        world.run(300);
+        let rates = world.rates(0, 2000);
+        let demands: Vec<_> = functions.clone().map(|port| (quantum(port) as f64, FREE)).collect();
+        assert_close(&rates[functions], &water_filling(10.0, &demands), tolerance);
+    }
+}
+
+/// As many frames at once as may come are all charged.
+#[test]
+fn charges_wait() {
+    let mut world = World::new(Config::x3100(), &[]);
+    world.set(7, 1000, 0, 0, 0);
+    let (io, sim) = (world.io, &mut world.bench.sim);
+    sim.poke(io.pending, 1 << 7);
+    sim.poke(io.frame.valid, true);
+    sim.poke(io.frame.payload.port, 7);
+    sim.poke(io.frame.payload.length, 1000);
+    sim.poke(io.frame.payload.destinations, 1);
+    (0..CHARGES).for_each(|_| sim.step());
+    sim.poke(io.frame.valid, false);
+    (0..100).for_each(|_| sim.step());
+    let closed = (0..200_000).take_while(|_| {
+        sim.step();
+        sim.peek(io.open) >> 7 & 1 == 0
+    });
+    // At 1 Gb/s and 250 MHz four bits are a cycle.
+    let cycles = 100 + closed.count();
+    let expected = CHARGES * (1000 + OVERHEAD) * 8 / 4;
+    assert!(cycles.abs_diff(expected) < 300, "{cycles} instead of {expected}");
 }
 
 /// Unequal maxima, below and above what is left for each.
@@ -290,7 +330,6 @@ fn shares_and_maxima() {
         world.run(200);
         let rates = world.rates(0, 2000);
         let demands: Vec<_> = VFS.map(|port| (quantum(port) as f64, maximum(port) as f64 / 1000.0)).collect();
-        eprintln!("{:.3?} {}", &rates[4..], rates.iter().sum::<f64>());
         assert_close(&rates[4..], &water_filling(10.0, &demands), 0.02);
     }
 }
@@ -314,7 +353,6 @@ fn nothing_is_left_unused() {
         });
         world.run(300);
         let rates = world.rates(0, 2000);
-        eprintln!("{case} {:.3?} {}", &rates[4..], rates.iter().sum::<f64>());
         assert_eq!(case == "paused", rates[4] == 0.0);
         assert!(world.sending[0].is_some() || case != "paused", "within a frame");
         let others: Vec<_> = VFS.skip(1).map(|port| (quantum(port) as f64, FREE)).collect();
@@ -347,7 +385,6 @@ fn lowest_and_highest_rate() {
     let log = starts(Config::small(), 1, 0, 64, 10_000);
     let gaps = log.windows(2).enumerate().filter(|(_, pair)| pair[1].0 - pair[0].0 > 1000);
     let first_after: Vec<usize> = gaps.map(|(i, _)| i + 1).collect();
-    eprintln!("{log:?} {first_after:?}");
     assert!(log.len() >= 14 && first_after.len() >= 3);
     for i in &first_after {
         let cycles = log[*i].0 - log[first_after[0]].0;
@@ -360,7 +397,6 @@ fn lowest_and_highest_rate() {
     let bytes: usize = log[..log.len() - 1].iter().map(|(_, bytes)| bytes).sum();
     let cycles = log[log.len() - 1].0 - log[0].0;
     let gigabits = bytes as f64 * 8.0 * 0.25 / cycles as f64;
-    eprintln!("{gigabits}");
     assert!((gigabits / 40.0 - 1.0).abs() < 0.002, "{gigabits} Gb/s");
 }
 
@@ -386,7 +422,6 @@ fn bursts_are_bounded() {
             (most, last) = (most.max(level), *cycle);
         }
         let two_frames = 2.0 * (1518 + OVERHEAD) as f64;
-        eprintln!("{maximum} {burst}: {most}");
         assert!(most <= burst as f64 + two_frames, "{most} bytes at once");
         assert!(most >= burst as f64, "the burst is used: {most} bytes");
     }
@@ -401,7 +436,6 @@ fn higher_classes_come_first() {
     world.set(7, 0, 0, 0, 60_000);
     world.run(200);
     let rates = world.rates(0, 1000);
-    eprintln!("{:.3?}", &rates[4..8]);
     assert_close(&rates[4..7], &[4.0, 2.0, 4.0], 0.02);
     assert!(rates[7] < 0.02, "{}", rates[7]);
 
@@ -410,14 +444,12 @@ fn higher_classes_come_first() {
     world.set(6, 2000, 1, 1000, 600);
     world.run(200);
     let rates = world.rates(0, 1000);
-    eprintln!("{:.3?}", &rates[4..8]);
     assert_close(&rates[4..8], &[4.0, 1.0, 2.0, 3.0], 0.02);
 
     // A class without a limit takes all, and gives it back when it has nothing more to send.
     world.set(4, 0, 3, 0, 0);
     world.run(200);
     let rates = world.rates(0, 500);
-    eprintln!("{:.3?}", &rates[4..8]);
     assert!(rates[4] > 9.9, "{}", rates[4]);
     world.senders[0].pauses_after = 0;
     world.run(200);
@@ -450,8 +482,6 @@ fn bottlenecks_are_apart() {
         let rates = |to: usize, from: std::ops::Range<usize>| -> Vec<f64> {
             from.map(|port| (world.delivered[port][to] - before[port][to]) as f64 * 8.0 / 2e6).collect()
         };
-        eprintln!("{:.3?} {:.3?}", rates(0, 4..12), rates(2, 8..12));
-        eprintln!("{:.3?} {:.3?}", rates(1, 12..16), rates(3, 16..20));
         assert_close(&rates(0, 4..12), &[0.5, 1.0, 1.5, 2.0, 0.5, 1.0, 1.5, 2.0], 0.02);
         assert_close(&rates(1, 12..16), &[1.0, 2.0, 3.0, 4.0], 0.02);
         // The inside of the bridge counts as one bottleneck: its shares hold, roughly, where one port holds up all of them.
@@ -476,7 +506,6 @@ fn congestion_holds_back() {
     assert_close(&[wire, slow as f64 * 8.0 / 1e6], &[10.0, 1.0], 0.01);
     // What each of the eight had started, and what it started until it was seen.
     let most = world.sinks[3].most_bytes;
-    eprintln!("{most}");
     assert!(most < THRESHOLD + 8 * 2 * (512 + OVERHEAD), "{most} bytes");
 }
 
