@@ -30,9 +30,9 @@ impl Arrival {
     /// Makes the frame differ from those with other numbers wherever it leaves: the last four bytes of its payload become
     /// the number, big-endian. Frames that end within their header stay as they are; they do not leave.
     pub fn stamp(&mut self, number: u32) {
-        let tags = FrameView(&self.bytes).tags().count().min(2);
-        let header = HEADER_BYTES + TAG_BYTES * tags;
-        if self.bytes.len() >= header {
+        let view = FrameView(&self.bytes);
+        if view.type_behind_tags(2).is_some() {
+            let header = HEADER_BYTES + TAG_BYTES * view.tags().count().min(2);
             let length = self.bytes.len().max(header + 4);
             self.bytes.resize(length, 0);
             self.bytes[length - 4..].copy_from_slice(&number.to_be_bytes());
@@ -82,7 +82,7 @@ fn addresses(shape: Shape, port: usize) -> impl Strategy<Value = (MacAddress, Ma
         1 => reserved_address(),
     ];
     let own = if port < shape.wires { stranger().boxed() } else { Just(station(port)).boxed() };
-    let spoofed = prop_oneof![8 => known(), 1 => stranger(), 1 => group()];
+    let spoofed = prop_oneof![8 => known(), 1 => stranger(), 2 => group()];
     let source = if port < shape.wires {
         prop_oneof![1 => own, 1 => spoofed]
     } else {

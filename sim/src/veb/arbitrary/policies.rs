@@ -127,7 +127,8 @@ fn entry(shape: Shape) -> impl Strategy<Value = (u16, MacAddress, PortSet)> {
         1 => Just(MacAddress::BROADCAST),
         1 => reserved_address(),
     ];
-    let ports = prop_oneof![3 => few_ports(shape), 1 => (0..shape.wires).prop_map(PortSet::single)];
+    let wire = (0..shape.wires).prop_map(PortSet::single);
+    let ports = prop_oneof![3 => few_ports(shape), 1 => wire, 1 => half_the_ports(shape)];
     (prop_oneof![2 => Just(0), 3 => vid(), 1 => any_vid()], address, ports)
 }
 

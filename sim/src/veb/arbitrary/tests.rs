@@ -55,6 +55,9 @@ fn each_reason_destination_and_edit_is_frequent() {
         for arrival in arrivals {
             let decision = arrival.decide(&policy);
             tally.add(decision.reason().map_or("forwarded", Reason::name));
+            if decision.reason() == Some(Reason::MacSpoof) && has_source(&policy, &arrival) {
+                tally.add("group for a source, with an entry");
+            }
             if decision.reason().is_none() {
                 destinations(&policy, &arrival, &decision, &mut tally);
                 edits(&policy, &arrival, &decision, &mut tally);
@@ -68,6 +71,7 @@ fn each_reason_destination_and_edit_is_frequent() {
         ("oversize", 50),
         ("disabled", 200),
         ("mac_spoof", 300),
+        ("group for a source, with an entry", 5),
         ("ethertype_spoof", 200),
         ("admission", 500),
         ("vlan", 500),
@@ -101,6 +105,13 @@ fn each_reason_destination_and_edit_is_frequent() {
         ("removed, foreign tags", 200),
         ("kept, foreign tags", 200),
     ]);
+}
+
+/// Whether the source address has the port, as if it were no group.
+fn has_source(policy: &Policy, arrival: &Arrival) -> bool {
+    let header = rules::whole(&arrival.bytes, false).unwrap();
+    let vid = rules::classify(&policy.ports[arrival.source], &header).vid;
+    policy.hits(vid, header.source).contains(arrival.source)
 }
 
 /// Counts by which rule each copy goes where it does.

@@ -110,3 +110,19 @@ fn frames_during_a_change_must_differ() {
     let alternatives = vec![to(1, &[PF], &[]), Decision::Drop(Reason::Vlan)];
     board.entered_during_change(VF0, &frame(1), alternatives);
 }
+
+#[test]
+fn a_flood_of_equal_frames_does_not_forget_who_is_undecided() {
+    let ports: Vec<String> = (0..20).map(|port| format!("vf{port}")).collect();
+    let mut board = Board::new(&ports, Losses::Forbidden);
+    (0..50 * 19).for_each(|n| board.entered(1 + n % 19, &frame(1), &to(1, &[0], &[])));
+    board.entered_during_change(1, &frame(2), vec![to(2, &[0], &[]), Decision::Drop(Reason::Vlan)]);
+    (0..50 * 19).for_each(|_| board.left(0, &frame(1), false));
+    // All that was sure to leave has left; this one may still.
+    board.left(0, &frame(2), false);
+    let mut statistics = board.expected.clone();
+    statistics.entered(1, &frame(2), &to(2, &[0], &[]));
+    let report = board.finish(&statistics);
+    assert_eq!(messages(&report), [""; 0]);
+    assert!(report.ports[0].order_unchecked > 900);
+}
