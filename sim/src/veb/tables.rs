@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use thiserror::Error;
 
-use super::PortSet;
+use super::{PortSet, policy::Policy};
 use crate::ethernet::{FrameView, MacAddress};
 use rtl::veb::registers::{address as registers, command};
 
@@ -78,6 +78,20 @@ impl Tables {
             if let Some(port) = owner {
                 tables.insert_entry(vid, address, PortSet::single(port));
             }
+        }
+        tables
+    }
+
+    /// What these tables can say of a policy: PVIDs, members, entries in the VLANs that have members, and the default ports
+    /// of port 0.
+    pub fn of_policy(policy: &Policy) -> Self {
+        let mut tables = Self::new(policy.port_count());
+        tables.set_default_ports(policy.ports[0].default_ports);
+        policy.ports.iter().enumerate().for_each(|(port, row)| tables.set_pvid(port, row.pvid));
+        for (vid, vlan) in policy.vlans() {
+            tables.set_members(vid, vlan.members);
+            let entries = policy.entries().filter(|(row, ..)| [0, vid].contains(row));
+            entries.for_each(|(_, address, _)| tables.insert_entry(vid, address, policy.hits(vid, address)));
         }
         tables
     }
