@@ -7,7 +7,7 @@
 //!
 //! [[port]]                                # ports, in the order of the file: later settings count over earlier ones
 //! name = "all"
-//! preset = "participant"
+//! preset = "open"
 //!
 //! [[port]]
 //! name = ["vf0", "vf1"]
@@ -58,11 +58,11 @@
 //! | key | value | meaning |
 //! |---|---|---|
 //! | `name` | ports | whom the settings are for |
-//! | `preset` | `participant` | everything may pass, C-tags count, all promiscuity is allowed; `vlan` 1 |
+//! | `preset` | `open` | everything may pass, C-tags count, all promiscuity is allowed; `vlan` 1 |
 //! | | `access` | port VLAN: untagged and priority-tagged frames enter, into `vlan` (needed) |
 //! | | `trunk` | C-tagged frames enter, whatever is behind the tag |
 //! | | `tunnel` | 802.1ad customer port: what enters gets an S-tag of `vlan` (needed), C-tags are payload |
-//! | | `service-trunk` | S-tagged frames enter |
+//! | | `service_trunk` | S-tagged frames enter |
 //! | `link` | `up`, `down` | sets `ingress` and `egress` |
 //! | `vlan` | 1 to 4094 | VLAN of frames whose tags name none |
 //! | `priority` | 0 to 7 | of tags that are put into the port's frames |
@@ -117,6 +117,13 @@
 //! | `start`, `stop` | times; 0 and the end | |
 //! | `frames` | number | at most; generated traffic needs `frames` or a `stop`, its own or the file's |
 //!
+//! # `[[sink]]`
+//!
+//! | key | value | meaning |
+//! |---|---|---|
+//! | `port` | ports | who takes what leaves the bridge; later ones count over earlier ones |
+//! | `rate` | `"line"`, Mb/s or with a unit | of frame bytes, or as on 10 Gb/s Ethernet; without a `[[sink]]`: a beat in every cycle |
+//!
 //! # Events
 //!
 //! | key | value | meaning |
@@ -147,10 +154,10 @@ pub use events::{Action, Event};
 pub use names::station;
 
 use crate::clock::Clock;
-use crate::traffic::Flow;
+use crate::traffic::{Flow, SinkRate};
 use crate::veb::policy::Policy;
 use error::Source;
-use file::{File, Stall, Tables, Traffic};
+use file::{File, Sink, Stall, Tables, Traffic};
 use flows::Common;
 use names::Names;
 use tables::State;
@@ -165,6 +172,7 @@ pub struct Scenario {
     stop: Option<Time>,
     tables: Tables,
     traffic: Vec<Traffic>,
+    sinks: Vec<Sink>,
     stalls: Vec<Stall>,
     changes: Vec<(Time, Tables)>,
 }
@@ -198,6 +206,7 @@ impl Scenario {
             seed: file.seed.map_or(0, |seed| seed.get()),
             stop: file.stop,
             traffic: file.traffic,
+            sinks: file.sink,
             stalls: file.stall,
             changes: file.change.into_iter().map(file::Change::split).collect(),
         })
@@ -231,6 +240,19 @@ impl Scenario {
     pub fn flows(&self, config: &Config) -> Result<Vec<Flow>, ScenarioError> {
         let (names, clock) = (Names::new(&self.source, config), Clock::of(config));
         Common { names, clock, seed: self.seed, stop: self.stop }.flows(&self.traffic)
+    }
+
+    /// How fast what leaves is taken: for each port the rate of its link, or `None` if it takes a beat in every cycle.
+    ///
+    /// # Errors
+    /// A port that the configuration does not have.
+    pub fn sinks(&self, config: &Config) -> Result<Vec<Option<SinkRate>>, ScenarioError> {
+        let names = Names::new(&self.source, config);
+        let mut sinks = vec![None; config.ports()];
+        for sink in &self.sinks {
+            names.ports(&sink.port)?.into_iter().for_each(|port| sinks[port] = Some(sink.rate));
+        }
+        Ok(sinks)
     }
 
     /// What happens meanwhile, in the order of time.

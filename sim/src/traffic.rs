@@ -6,6 +6,7 @@
 //! Generated frames carry a [`Stamp`], so that latency and loss can be measured wherever a frame leaves. Times are cycles
 //! of the adapter's clock.
 
+mod sink;
 mod stamp;
 mod stream;
 
@@ -15,6 +16,7 @@ use rtl::config::Config;
 
 use crate::clock::{Clock, SECOND};
 use crate::pcap::{self, CapturedFrame, PcapError};
+pub use sink::{Sink, SinkRate};
 pub use stamp::{MAGIC, STAMP_BYTES, Stamp};
 pub use stream::{Size, Stream};
 

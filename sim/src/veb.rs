@@ -6,11 +6,13 @@
 #[cfg(any(test, feature = "strategies"))]
 pub mod arbitrary;
 pub mod bench;
+pub mod board;
 pub mod bridge;
 mod model;
 pub mod policy;
 mod port_set;
 pub mod scoreboard;
+pub mod statistics;
 mod tables;
 
 use std::fmt;

@@ -1,8 +1,27 @@
-//! Results as tables for people.
+//! Results as tables for people, as JSON, and as files.
 
 use super::{FlowResults, Results};
 
 impl Results {
+    /// The files of a report directory: name and content.
+    pub fn files(&self) -> [(&'static str, String); 5] {
+        [
+            ("flows.txt", self.text()),
+            ("flows.json", self.json()),
+            ("sent.svg", self.sent_svg()),
+            ("received.svg", self.received_svg()),
+            ("latency.svg", self.latency_svg()),
+        ]
+    }
+
+    /// The figures in the shape of the type, indented.
+    ///
+    /// # Panics
+    /// Never: all keys are strings.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("all keys are strings") + "\n"
+    }
+
     /// A line for each flow, and under it one for each port where its frames left, if there are several.
     pub fn text(&self) -> String {
         let header = [

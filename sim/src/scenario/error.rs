@@ -48,6 +48,9 @@ pub enum Problem {
     /// There is no such configuration.
     #[error("unknown configuration `{name}`; there are {known}")]
     UnknownConfig { name: String, known: String },
+    /// There is no such preset of a port.
+    #[error("unknown preset `{name}`; there are {known}")]
+    UnknownPreset { name: String, known: String },
     /// A port stands in a list twice.
     #[error("port `{name}` is named twice")]
     DuplicatePort { name: String },

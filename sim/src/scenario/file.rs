@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::values::{MaxRate, Number, PortList, Time, Vid};
 use crate::ethernet::TagKind;
-use crate::traffic::{Pace, Size};
+use crate::traffic::{Pace, SinkRate, Size};
 use crate::veb::policy::{Direction, Mode};
 
 pub type Ports = Spanned<PortList>;
@@ -20,6 +20,8 @@ pub struct File {
     pub seed: Option<Seed>,
     pub stop: Option<Time>,
     pub traffic: Vec<Traffic>,
+    #[serde(default)]
+    pub sink: Vec<Sink>,
     #[serde(default)]
     pub stall: Vec<Stall>,
     #[serde(default)]
@@ -92,7 +94,7 @@ impl Change {
 #[serde(deny_unknown_fields)]
 pub struct Port {
     pub name: Ports,
-    pub preset: Option<Spanned<Preset>>,
+    pub preset: Option<Spanned<String>>,
     pub link: Option<Link>,
     pub vlan: Option<Vid>,
     pub priority: Option<Number<0, 7>>,
@@ -119,16 +121,6 @@ pub struct Port {
     pub quantum: Option<Number<1, 0xFFFF>>,
     pub queue_cells: Option<Number<0, 65536>>,
     pub hold_from: Option<Number<0, 65536>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Preset {
-    Participant,
-    Access,
-    Trunk,
-    Tunnel,
-    ServiceTrunk,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -204,6 +196,13 @@ pub struct Traffic {
     pub start: Option<Time>,
     pub stop: Option<Spanned<Time>>,
     pub frames: Option<Number<1, { i64::MAX }>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    pub port: Ports,
+    pub rate: SinkRate,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::error::{Problem, ScenarioError};
-use super::file::{Link, Mirror, Port, Preset, Promiscuity, Tables};
+use super::file::{Link, Mirror, Port, Promiscuity, Tables};
 use super::names::{Names, station};
 use crate::ethernet::MacAddress;
 use crate::veb::PortSet;
 use crate::veb::policy::{
-    self, ETHERTYPES, MIRRORS, MULTICAST_HASHES, MirrorOf, Policy, PortPolicy, Rate, VlanPolicy,
+    self, ETHERTYPES, MIRRORS, MULTICAST_HASHES, MirrorOf, PRESETS, Policy, PortPolicy, Rate, VlanPolicy,
     multicast_hash,
 };
 
@@ -119,16 +119,16 @@ impl State {
         for port in names.ports(&settings.name)? {
             if let Some(preset) = &settings.preset {
                 let vid = settings.vlan.map(|vid| vid.get());
-                let missing = |what| Problem::Missing { what, keys: "`vlan`" };
-                self.policy.ports[port] = match (*preset.as_ref(), vid) {
-                    (Preset::Participant, vid) => PortPolicy::open(vid.unwrap_or(1)),
-                    (Preset::Access, Some(vid)) => PortPolicy::access(vid),
-                    (Preset::Tunnel, Some(vid)) => PortPolicy::tunnel(vid),
-                    (Preset::Trunk, _) => PortPolicy::trunk(),
-                    (Preset::ServiceTrunk, _) => PortPolicy::service_trunk(),
-                    (Preset::Access, None) => return names.source.fail(preset, missing("an access port")),
-                    (Preset::Tunnel, None) => return names.source.fail(preset, missing("a tunnel port")),
+                let name = preset.as_ref().as_str();
+                if vid.is_none() && matches!(name, "access" | "tunnel") {
+                    let missing = Problem::Missing { what: "a port with this preset", keys: "`vlan`" };
+                    return names.source.fail(preset, missing);
+                }
+                let Some(row) = PortPolicy::preset(name, vid.unwrap_or(1)) else {
+                    let unknown = Problem::UnknownPreset { name: name.to_owned(), known: PRESETS.join(", ") };
+                    return names.source.fail(preset, unknown);
                 };
+                self.policy.ports[port] = row;
                 self.policy.wishes[port] = policy::Wishes::default();
                 self.policy.rates[port] = Rate { quantum: SHARE_BYTES, ..Rate::default() };
                 self.policy.limits[port] = policy::Limit::default();

@@ -65,11 +65,11 @@ fn what_is_left_out_is_as_after_reset() {
 #[test]
 fn presets_and_settings_follow_each_other() {
     let text = "\
-        [[port]]\nname = \"all\"\npreset = \"participant\"\ncheck_source = true\nwants = [\"vlan\"]\n\
+        [[port]]\nname = \"all\"\npreset = \"open\"\ncheck_source = true\nwants = [\"vlan\"]\n\
         [[port]]\nname = [\"vf0-vf1\", \"pf\"]\npreset = \"access\"\nvlan = 7\npriority = 5\n\
         [[port]]\nname = \"vf0\"\nlink = \"down\"\negress = true\nmode = \"isolated\"\n\
         [[port]]\nname = \"vf2\"\npreset = \"tunnel\"\nvlan = 9\n\
-        [[port]]\nname = \"wires\"\npreset = \"service-trunk\"\ndefault_ports = [\"manager\", \"pf\"]\n";
+        [[port]]\nname = \"wires\"\npreset = \"service_trunk\"\ndefault_ports = [\"manager\", \"pf\"]\n";
     let policy = policy(text);
     let access = PortPolicy { priority: 5, ..PortPolicy::access(7) };
     let expected = [
@@ -292,6 +292,17 @@ fn events_come_in_the_order_of_time() {
         event(20_000, Action::Resume { port: 5 }),
     ];
     assert_eq!(events(text), expected);
+}
+
+#[test]
+fn sinks_have_rates() {
+    let text =
+        "[[sink]]\nport = \"all\"\nrate = 500\n[[sink]]\nport = [\"wire0\", \"pf\"]\nrate = \"line\"\n";
+    let scenario = Scenario::parse("x.toml", &format!("{TRAFFIC}{text}")).unwrap();
+    let half = Some(SinkRate { per_second: 500_000_000, overhead: 0 });
+    let line = Some(SinkRate { per_second: 10_000_000_000, overhead: 24 });
+    assert_eq!(scenario.sinks(&small()).unwrap(), [line, half, line, half, half, half]);
+    assert_eq!(Scenario::parse("x.toml", TRAFFIC).unwrap().sinks(&small()).unwrap(), [None; 6]);
 }
 
 #[test]

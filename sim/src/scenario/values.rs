@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use toml::Spanned;
 
 use crate::clock::{Clock, SECOND};
-use crate::traffic::{Pace, Size};
+use crate::traffic::{Pace, SinkRate, Size};
 
 /// A value that is read from a text or a whole number.
 pub trait Value: Sized {
@@ -159,6 +159,26 @@ fn bandwidth(per_second: u64) -> Option<Pace> {
     (per_second > 0).then_some(Pace::Bits { per_second, overhead: 0 })
 }
 
+impl Value for SinkRate {
+    const ALLOWED: &'static str =
+        "\"line\", Mb/s, or a rate above 0 in kb/s, Mb/s or Gb/s, such as \"10 Gb/s\"";
+
+    fn of_text(text: &str) -> Option<SinkRate> {
+        Pace::of_text(text).and_then(sink_rate)
+    }
+
+    fn of_number(number: i64) -> Option<SinkRate> {
+        Pace::of_number(number).and_then(sink_rate)
+    }
+}
+
+fn sink_rate(pace: Pace) -> Option<SinkRate> {
+    match pace {
+        Pace::Bits { per_second, overhead } => Some(SinkRate { per_second, overhead }),
+        Pace::Max | Pace::Frames { .. } | Pace::Recorded => None,
+    }
+}
+
 impl Value for Size {
     const ALLOWED: &'static str = "a number of bytes, a range such as \"60-1514\", or \"imix\"";
 
@@ -176,7 +196,7 @@ impl Value for Size {
     }
 }
 
-/// Implements `Deserialize` for values of this module and, through a wrapper, for those of others.
+/// Implements `Deserialize`, which coherence lets nobody do for all values at once.
 macro_rules! readable {
     ($($value:ty),*) => {
         $(impl<'de> Deserialize<'de> for $value {
@@ -187,7 +207,7 @@ macro_rules! readable {
     };
 }
 
-readable!(Time, MaxRate, Pace, Size);
+readable!(Time, MaxRate, Pace, SinkRate, Size);
 
 /// A decimal number that is not negative, and a unit: the whole number of the smallest unit next to it.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -261,6 +281,8 @@ mod tests {
         let bits = |per_second| Some(Pace::Bits { per_second, overhead: 0 });
         assert_eq!(Pace::of_text("1.5 Gb/s"), bits(1_500_000_000));
         assert_eq!(Pace::of_number(7), bits(7_000_000));
+        assert_eq!(SinkRate::of_text("line"), Some(SinkRate { per_second: 10_000_000_000, overhead: 24 }));
+        assert_eq!(["max", "recorded", "5 frames/s"].map(SinkRate::of_text), [None; 3]);
         assert_eq!(Pace::of_text("14.88 Mframes/s"), Some(Pace::Frames { per_second: 14_880_000 }));
         assert_eq!(["0 Mb/s", "0 frames/s", "fast", "5 Mbit"].map(Pace::of_text), [None; 4]);
     }

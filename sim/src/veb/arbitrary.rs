@@ -44,7 +44,7 @@ impl Arrival {
 
 /// A bridge of 1 or 2 wires and 2 to 64 functions; small ones are likelier.
 pub fn shape() -> impl Strategy<Value = Shape> {
-    let functions = prop_oneof![6 => 2..=8usize, 2 => 9..=32usize, 1 => 33..=63usize, 1 => Just(64)];
+    let functions = prop_oneof![8 => 2..=8usize, 2 => 9..=32usize, 1 => 33..=63usize, 1 => Just(64)];
     (1..=2usize, functions).prop_map(|(wires, functions)| Shape { wires, functions })
 }
 
@@ -81,13 +81,13 @@ fn vid() -> impl Strategy<Value = u16> {
 
 /// A VLAN that exists or not.
 fn any_vid() -> impl Strategy<Value = u16> {
-    prop_oneof![12 => vid(), 1 => Just(0xFFF), 1 => Just(5)]
+    prop_oneof![20 => vid(), 1 => Just(0xFFF), 1 => Just(5)]
 }
 
 /// A type; the ETHERTYPE table draws from the same.
 fn ethertype() -> impl Strategy<Value = u16> {
     // The last is a length.
-    select(vec![0x0800, 0x86DD, 0x0806, 0x88CC, 0x8808, 46])
+    select(vec![0x0800, 0x0800, 0x86DD, 0x86DD, 0x0806, 0x88CC, 0x8808, 46])
 }
 
 /// Up to three ports.

@@ -89,7 +89,7 @@ pub enum Decision {
 }
 
 /// Equal copies of a frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Copies {
     pub form: Form,
     /// What leaves.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use super::PortSet;
 use crate::ethernet::{MacAddress, TagKind};
+pub use presets::PRESETS;
 pub use rows::{Change, Command, Table};
 
 /// Rows of the MULTICAST table.

@@ -26,8 +26,8 @@
 //! ports.
 
 mod loss;
-mod mismatch;
-mod order;
+pub(super) mod mismatch;
+pub(super) mod order;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;

@@ -54,7 +54,7 @@ fn numbers_and_words_out_of_range() {
     );
     assert_eq!(
         port("preset = \"hub\""),
-        "6:10: unknown variant `hub`, expected one of `participant`, `access`, `trunk`, `tunnel`, `service-trunk`"
+        "6:10: unknown preset `hub`; there are open, access, trunk, tunnel, service_trunk"
     );
     assert_eq!(
         port("may = [\"broadcast\"]"),
@@ -137,8 +137,8 @@ fn what_is_said_twice() {
 #[test]
 fn keys_that_do_not_go_together() {
     assert_eq!(port("share = 1\nquantum = 5"), "6:9: `share` does not go with `quantum`");
-    assert_eq!(port("preset = \"access\""), "6:10: an access port needs `vlan`");
-    assert_eq!(port("preset = \"tunnel\""), "6:10: a tunnel port needs `vlan`");
+    assert_eq!(port("preset = \"access\""), "6:10: a port with this preset needs `vlan`");
+    assert_eq!(port("preset = \"tunnel\""), "6:10: a port with this preset needs `vlan`");
     let mirror = |text: &str| after_traffic(&format!("[[mirror]]\ntarget = \"pf\"\n{text}"));
     assert_eq!(mirror(""), "5:10: a mirror needs `port` or `vlan`");
     assert_eq!(mirror("port = \"vf0\"\nvlan = 1\n"), "6:8: `port` does not go with `vlan` in a mirror");
@@ -196,7 +196,7 @@ fn what_is_no_scenario() {
     );
     assert_eq!(
         after_traffic("[vlans]\n"),
-        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `traffic`, `stall`, `change`, `port`, \
+        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `traffic`, `sink`, `stall`, `change`, `port`, \
          `vlan`, `address`, `multicast`, `mirror`, `ethertypes`"
     );
     assert_eq!(after_traffic("[[vlan]]\nvid = 1\n"), "4:1: missing field `members`");

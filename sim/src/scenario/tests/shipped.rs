@@ -107,8 +107,18 @@ fn keys(text: &str) -> Vec<String> {
 fn the_documentation_knows_every_key() {
     let page = include_str!("../../../../docs/src/scenarios.md");
     let module = include_str!("../../scenario.rs");
-    let tables =
-        ["port", "vlan", "address", "multicast", "mirror", "traffic", "stall", "change", "change.remove"];
+    let tables = [
+        "port",
+        "vlan",
+        "address",
+        "multicast",
+        "mirror",
+        "traffic",
+        "sink",
+        "stall",
+        "change",
+        "change.remove",
+    ];
     let texts = tables.iter().map(|table| {
         let outer = if *table == "change.remove" { "[[change]]\nat = \"1 us\"\n" } else { "" };
         format!("{outer}[[{table}]]\nunknown = 1\n")

@@ -7,7 +7,7 @@ use super::{
     Shape, any_vid, ethertype, few_ports, group, half_the_ports, reserved_address, station, stranger, vid,
 };
 use crate::{
-    ethernet::MacAddress,
+    ethernet::{MacAddress, TagKind},
     veb::{
         PortSet,
         policy::{
@@ -25,8 +25,8 @@ pub fn policy(shape: Shape) -> impl Strategy<Value = Policy> {
     // Rows of VIDs that name no VLAN, which must count for nothing.
     let no_vlans = vec((select(vec![0, 0xFFF]), vlan(shape)), 0..=2);
     let multicast = vec((group(), half_the_ports(shape)), 0..=3);
-    let ethertypes = vec((0..ETHERTYPES, ethertype()), 0..=3);
-    let mirrors = [option::weighted(0.5, mirror(shape)), option::weighted(0.3, mirror(shape))];
+    let ethertypes = vec((0..ETHERTYPES, ethertype()), 0..=2);
+    let mirrors = [option::weighted(0.6, mirror(shape)), option::weighted(0.4, mirror(shape))];
     let entries = vec(entry(shape), 0..8);
     (ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries).prop_map(
         move |(ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries)| {
@@ -55,20 +55,24 @@ pub fn policy(shape: Shape) -> impl Strategy<Value = Policy> {
 /// The policy of one port.
 pub fn port_policy(shape: Shape, port: usize) -> impl Strategy<Value = PortPolicy> {
     let presets = prop_oneof![
-        8 => Just(PortPolicy::open(0)),
+        12 => Just(PortPolicy::open(0)),
+        4 => Just(PortPolicy { service_tags: true, inserted_tag: TagKind::Service, ..PortPolicy::open(0) }),
         2 => Just(PortPolicy::access(0)),
         1 => Just(PortPolicy::trunk()),
         1 => Just(PortPolicy::tunnel(0)),
         1 => Just(PortPolicy::service_trunk()),
     ];
-    let pvid = prop_oneof![20 => vid(), 1 => any_vid(), 1 => Just(0)];
+    let pvid = prop_oneof![40 => vid(), 2 => any_vid(), 1 => Just(0)];
     let modes = prop_oneof![5 => Just(Mode::Veb), 2 => Just(Mode::Vepa), 2 => Just(Mode::Isolated)];
+    let is_wire = port < shape.wires;
     let default_ports = prop_oneof![
-        3 => Just(PortSet::single(if port < shape.wires { shape.wires } else { 0 })),
+        3 => Just(PortSet::single(if is_wire { shape.wires } else { 0 })),
         2 => few_ports(shape),
         1 => half_the_ports(shape),
     ];
-    let checks = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), prop::bool::weighted(0.4));
+    // Stations behind wires are seldom known.
+    let check_source = prop::bool::weighted(if is_wire { 0.05 } else { 0.4 });
+    let checks = (check_source, prop::bool::weighted(0.3), prop::bool::weighted(0.5));
     (presets, pvid, 0..8u8, modes, default_ports, checks, changed_flags()).prop_map(
         |(preset, pvid, priority, mode, default_ports, (check_source, check_ethertype, prune), changed)| {
             let port = PortPolicy {
@@ -100,9 +104,9 @@ fn changed_flags() -> impl Strategy<Value = Vec<fn(PortPolicy) -> PortPolicy>> {
         |port| PortPolicy { may_unicast: !port.may_unicast, ..port },
         |port| PortPolicy { may_multicast: !port.may_multicast, ..port },
         |port| PortPolicy { may_vlan: !port.may_vlan, ..port },
-        |port| PortPolicy { inserted_tag: crate::ethernet::TagKind::Service, ..port },
+        |port| PortPolicy { inserted_tag: TagKind::Service, ..port },
     ];
-    prop_oneof![3 => Just(vec![]), 2 => vec(select(changes), 1..=3)]
+    prop_oneof![3 => Just(vec![]), 1 => vec(select(changes), 1..=3)]
 }
 
 fn wishes() -> impl Strategy<Value = Wishes> {
@@ -112,7 +116,7 @@ fn wishes() -> impl Strategy<Value = Wishes> {
 
 /// The VLAN in which the port's station has its entry: mostly any.
 fn own_entry() -> impl Strategy<Value = Option<u16>> {
-    prop_oneof![6 => Just(Some(0)), 3 => vid().prop_map(Some), 1 => Just(None)]
+    prop_oneof![8 => Just(Some(0)), 2 => vid().prop_map(Some), 1 => Just(None)]
 }
 
 fn entry(shape: Shape) -> impl Strategy<Value = (u16, MacAddress, PortSet)> {
@@ -123,13 +127,18 @@ fn entry(shape: Shape) -> impl Strategy<Value = (u16, MacAddress, PortSet)> {
         1 => Just(MacAddress::BROADCAST),
         1 => reserved_address(),
     ];
-    (prop_oneof![2 => Just(0), 3 => vid(), 1 => any_vid()], address, few_ports(shape))
+    let wire = (0..shape.wires).prop_map(PortSet::single);
+    let ports = prop_oneof![3 => few_ports(shape), 1 => wire, 1 => half_the_ports(shape)];
+    (prop_oneof![2 => Just(0), 3 => vid(), 1 => any_vid()], address, ports)
 }
 
-/// Three in four ports are members, every other one of all ports gets no tags.
+/// Seven in eight ports are members, every other one of all ports gets no tags.
 fn vlan(shape: Shape) -> impl Strategy<Value = VlanPolicy> {
-    (half_the_ports(shape), half_the_ports(shape), half_the_ports(shape))
-        .prop_map(|(some, more, untagged)| VlanPolicy { members: some | more, untagged })
+    let members = vec(half_the_ports(shape), 3);
+    (members, half_the_ports(shape)).prop_map(|(members, untagged)| {
+        let members = members.into_iter().fold(PortSet::EMPTY, |all, some| all | some);
+        VlanPolicy { members, untagged }
+    })
 }
 
 fn mirror(shape: Shape) -> impl Strategy<Value = Mirror> {

@@ -1,7 +1,15 @@
 //! Ports and bridges as they are usually set up: where tests and scenario files start from.
 
+use std::collections::BTreeMap;
+
 use super::{Policy, PortPolicy, VlanPolicy};
-use crate::{ethernet::TagKind, veb::PortSet};
+use crate::{
+    ethernet::{FrameView, TagKind},
+    veb::PortSet,
+};
+
+/// Names of the presets of a port.
+pub const PRESETS: [&str; 5] = ["open", "access", "trunk", "tunnel", "service_trunk"];
 
 impl PortPolicy {
     /// A port that takes part in everything: any frame may enter and leave, C-tags count, promiscuity is allowed.
@@ -46,6 +54,18 @@ impl PortPolicy {
         Self { customer_tags: false, service_tags: true, inserted_tag: TagKind::Service, ..Self::trunk() }
     }
 
+    /// The preset of this name, for scenario files: one of [`PRESETS`]. Trunks have no use for `vid`.
+    pub fn preset(name: &str, vid: u16) -> Option<Self> {
+        Some(match name {
+            "open" => Self::open(vid),
+            "access" => Self::access(vid),
+            "trunk" => Self::trunk(),
+            "tunnel" => Self::tunnel(vid),
+            "service_trunk" => Self::service_trunk(),
+            _ => return None,
+        })
+    }
+
     /// The same with other default ports.
     pub fn with_default_ports(self, ports: impl IntoIterator<Item = usize>) -> Self {
         Self { default_ports: ports.into_iter().collect(), ..self }
@@ -71,6 +91,41 @@ impl Policy {
         policy
     }
 
+    /// A policy under which a capture that comes in at port `source` reaches all functions, for a run without a scenario.
+    ///
+    /// - As [`Policy::open`]; besides, every VLAN that a C-tag in `frames` names has all ports, tagged.
+    /// - The functions but the manager and the source take the unicast destinations in turn, in the order in which they
+    ///   first appear; an address keeps its function in every VLAN.
+    /// - All functions get all groups.
+    ///
+    /// Nothing is filtered out, and only frames with a tag of VLAN 1 leave changed. Whoever has no room for an entry
+    /// leaves it out: its frames then go to the default ports.
+    pub fn from_capture<'a>(
+        wires: usize,
+        functions: usize,
+        source: usize,
+        frames: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut policy = Self::open(wires, functions);
+        let all = policy.all_ports();
+        policy.wishes.iter_mut().for_each(|wishes| wishes.multicast = true);
+        let mut turns = (wires + 1..wires + functions).filter(|&port| port != source).cycle();
+        let mut owners = BTreeMap::new();
+        for frame in frames.into_iter().map(FrameView) {
+            let (Some(address), Some(_)) = (frame.destination(), frame.type_behind_tags(2)) else { continue };
+            if let Some(tag) = frame.tag()
+                && !matches!(tag.vid, 0 | 1 | 0xFFF)
+            {
+                policy.set_vlan(tag.vid, VlanPolicy { members: all, untagged: PortSet::EMPTY });
+            }
+            if !address.is_group() && !owners.contains_key(&address) {
+                owners.extend(turns.next().map(|port| (address, port)));
+            }
+        }
+        owners.into_iter().for_each(|(address, port)| policy.insert_entry(0, address, PortSet::single(port)));
+        policy
+    }
+
     /// Makes the ports members of a VLAN; those in `untagged` get its frames without a tag.
     ///
     /// # Panics
@@ -85,6 +140,46 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        ethernet::{FrameBuilder, MacAddress, VlanTag},
+        veb::bridge::decide,
+    };
+
+    #[test]
+    fn presets_have_names() {
+        let ports = PRESETS.map(|name| PortPolicy::preset(name, 7).unwrap());
+        assert_eq!(ports.each_ref().map(|port| port.pvid), [7, 7, 0, 7, 0]);
+        assert!((0..5).all(|i| !ports[..i].contains(&ports[i])));
+        assert_eq!(PortPolicy::preset("other", 7), None);
+    }
+
+    #[test]
+    fn a_capture_gives_a_policy_under_which_all_of_it_arrives() {
+        let host = |n| MacAddress::new([0x52, 0x54, 0, 0xAB, 0, n]);
+        let group = MacAddress::new([0x33, 0x33, 0, 0, 0, 1]);
+        let frame = |to| FrameBuilder::new(to, host(9)).payload([0; 46]);
+        let tagged = |to, vid| frame(to).tag(VlanTag::new(vid)).build();
+        let frames = [
+            (frame(host(1)).build(), vec![2]),
+            (tagged(host(2), 100), vec![3]),
+            (frame(host(3)).build(), vec![4]),
+            (tagged(host(1), 100), vec![2]),
+            (frame(host(4)).build(), vec![2]),
+            (tagged(group, 7), vec![1, 2, 3, 4]),
+            (frame(MacAddress::BROADCAST).build(), vec![1, 2, 3, 4]),
+            (tagged(host(1), 0xFFF), vec![]),
+            (vec![0x81; 13], vec![]),
+        ];
+        let policy = Policy::from_capture(1, 4, 0, frames.iter().map(|(bytes, _)| bytes.as_slice()));
+        for (bytes, ports) in &frames {
+            let decision = decide(&policy, 0, bytes, false, None);
+            assert_eq!(decision.ports().iter().collect::<Vec<_>>(), *ports);
+            assert!(decision.copies().iter().all(|copies| *copies.bytes == **bytes));
+        }
+        // Without functions but the manager there is nobody to take turns.
+        let policy = Policy::from_capture(1, 1, 0, frames.iter().map(|(bytes, _)| bytes.as_slice()));
+        assert_eq!(policy.entries().count(), 0);
+    }
 
     #[test]
     fn presets_differ_in_what_they_admit() {

@@ -5,6 +5,10 @@ use std::fmt;
 use thiserror::Error;
 
 use super::DropReason;
+use crate::veb::{
+    bridge::Form,
+    statistics::{Count, Kind},
+};
 
 /// A frame that entered: the `number`-th, from 1, at this port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +57,20 @@ pub enum Mismatch {
         /// What should have become of the frame.
         expected: String,
     },
+    /// A frame left in another form than it should.
+    #[error("{out} is {frame}, but it is to leave {}", match .expected {
+        Form::Raw => "as it came",
+        Form::Tagged => "with a tag of its VLAN",
+        Form::Untagged => "without a tag of its VLAN",
+    })]
+    WrongForm { out: FrameOut, frame: FrameIn, expected: Form },
+    /// The copies of a frame that came in while the policy changed are neither those of the old policy nor of the new one.
+    #[error("{frame} came in while the policy changed, and what left of it is of neither policy: {left}")]
+    Torn {
+        frame: FrameIn,
+        /// The ports that it left by.
+        left: String,
+    },
     /// A frame left changed.
     #[error("{out} is like {frame}, but {difference}")]
     Damaged { out: FrameOut, frame: FrameIn, difference: Difference },
@@ -98,9 +116,15 @@ pub enum Mismatch {
     /// A drop counter differs from the model.
     #[error("{hardware} frames are counted as {reason}, by the rules there were {model}")]
     Counter { reason: DropReason, hardware: u64, model: u64 },
+    /// A counter of a port differs from the rules.
+    #[error(
+        "{port} counts {} frames and {} bytes as {}, by the rules there were {} and {}",
+        hardware.frames, hardware.bytes, kind.name(), model.frames, model.bytes
+    )]
+    PortCounter { port: String, kind: Kind, hardware: Count, model: Count },
     /// The frames counted as `buffer_full` are not the frames that are missing.
     #[error(
-        "{counted} frames are counted as buffer_full, {instead} of them in place of vlan or filtered; \
+        "{counted} frames are counted as buffer_full, {instead} of them in place of another reason; \
          that does not fit the {copies} copies that are missing and not counted as queue_full"
     )]
     BufferFull { counted: u64, instead: u64, copies: u64 },
@@ -122,7 +146,7 @@ pub struct Difference {
 impl Difference {
     /// How `got` differs from `expected`, if it is like it: a quarter of the bytes differ at most, or one is the start of
     /// the other.
-    pub(super) fn of(expected: &[u8], got: &[u8]) -> Option<Self> {
+    pub(in crate::veb) fn of(expected: &[u8], got: &[u8]) -> Option<Self> {
         let pairs = || expected.iter().zip(got);
         let (shorter, longer) = (expected.len().min(got.len()), expected.len().max(got.len()));
         let changed = pairs().filter(|(a, b)| a != b).count();
@@ -147,7 +171,7 @@ impl fmt::Display for Difference {
 }
 
 /// The first bytes of a frame, in hexadecimal.
-pub(super) fn start_of(frame: &[u8]) -> String {
+pub(in crate::veb) fn start_of(frame: &[u8]) -> String {
     hex(frame, 0, 18)
 }
 

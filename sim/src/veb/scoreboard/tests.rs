@@ -251,7 +251,7 @@ fn losses_beyond_the_counters_are_reported() {
         with_losses(&[(PF, 2), (VF0, 2)], &counters(1, 0, [0, 1, 0, 0])),
         [
             format!("{start}at most 0 can have been dropped for buffer_full"),
-            "0 frames are counted as buffer_full, 0 of them in place of vlan or filtered; that does not fit the 1 \
+            "0 frames are counted as buffer_full, 0 of them in place of another reason; that does not fit the 1 \
              copies that are missing and not counted as queue_full"
                 .into()
         ]
@@ -278,7 +278,7 @@ fn one_frame_lost_by_the_buffer_does_not_excuse_two() {
     let mut board = board(Losses::Counted);
     board.entered(WIRE, &frame(1), to([PF]));
     board.entered(WIRE, &frame(2), to([VF0]));
-    let expected = "1 frames are counted as buffer_full, 0 of them in place of vlan or filtered; that does not fit the 2 \
+    let expected = "1 frames are counted as buffer_full, 0 of them in place of another reason; that does not fit the 2 \
                     copies that are missing and not counted as queue_full";
     assert_eq!(messages(&board.finish(&counters(0, 1, [0; 4]))), [expected]);
 }

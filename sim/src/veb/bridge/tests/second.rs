@@ -64,12 +64,10 @@ fn leaves(policy: &Policy, arrival: &Arrival, port: usize, with_mirrors: bool) -
     if from.check_source && (bytes[6] % 2 == 1 || !has(source, sa)) {
         return None;
     }
-    if from.check_ethertype
-        && (is_tpid(ethertype) || policy.ethertypes.iter().any(|&row| row == Some(ethertype)))
-    {
+    if from.check_ethertype && (is_tpid(ethertype) || policy.ethertypes.contains(&Some(ethertype))) {
         return None;
     }
-    if da / 16 == 0x0180_C200_000 {
+    if da >> 4 == 0x0180_C200_0000 >> 4 {
         let gets = |port: usize| port == policy.manager() && policy.ports[port].egress && port != source;
         return (gets(port) || mirrored(&gets)).then(|| bytes.to_vec());
     }

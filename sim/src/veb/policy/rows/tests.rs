@@ -69,35 +69,36 @@ fn rows_are_the_words_of_the_table_by_hand() {
 
 #[test]
 fn each_bit_of_a_port_is_its_own() {
-    let word = |set: &dyn Fn(&mut PortPolicy)| {
+    type Set = fn(&mut PortPolicy);
+    let word = |set: Set| {
         let mut port = PortPolicy::default();
         set(&mut port);
         port_row(&port)[0]
     };
-    let bits: [(u32, &dyn Fn(&mut PortPolicy)); 17] = [
-        (15, &|port| port.inserted_tag = TagKind::Service),
-        (16, &|port| port.customer_tags = true),
-        (17, &|port| port.service_tags = true),
-        (18, &|port| port.admit_untagged = true),
-        (19, &|port| port.admit_tagged = true),
-        (20, &|port| port.admit_nested = true),
-        (21, &|port| port.ingress = true),
-        (22, &|port| port.egress = true),
-        (23, &|port| port.check_source = true),
-        (24, &|port| port.check_ethertype = true),
-        (25, &|port| port.mode = Mode::Vepa),
-        (26, &|port| port.mode = Mode::Isolated),
-        (27, &|port| port.broadcast = true),
-        (28, &|port| port.may_unicast = true),
-        (29, &|port| port.may_multicast = true),
-        (30, &|port| port.may_vlan = true),
-        (31, &|port| port.prune = true),
+    let bits: [(u32, Set); 17] = [
+        (15, |port| port.inserted_tag = TagKind::Service),
+        (16, |port| port.customer_tags = true),
+        (17, |port| port.service_tags = true),
+        (18, |port| port.admit_untagged = true),
+        (19, |port| port.admit_tagged = true),
+        (20, |port| port.admit_nested = true),
+        (21, |port| port.ingress = true),
+        (22, |port| port.egress = true),
+        (23, |port| port.check_source = true),
+        (24, |port| port.check_ethertype = true),
+        (25, |port| port.mode = Mode::Vepa),
+        (26, |port| port.mode = Mode::Isolated),
+        (27, |port| port.broadcast = true),
+        (28, |port| port.may_unicast = true),
+        (29, |port| port.may_multicast = true),
+        (30, |port| port.may_vlan = true),
+        (31, |port| port.prune = true),
     ];
     for (bit, set) in bits {
         assert_eq!(word(set), 1 << bit, "bit {bit}");
     }
-    assert_eq!(word(&|port| port.priority = 7), 0x7000);
-    assert_eq!(word(&|port| port.pvid = 0xFFF), 0xFFF);
+    assert_eq!(word(|port| port.priority = 7), 0x7000);
+    assert_eq!(word(|port| port.pvid = 0xFFF), 0xFFF);
 }
 
 #[test]
