@@ -13,6 +13,7 @@ use hdl::{Simulator, elaborate};
 use job::Job;
 use rtl::config::Config;
 use sim::{
+    clock::Clock,
     pcap::Writer,
     veb::{Losses, Tables, bench::Bench},
 };
@@ -98,8 +99,9 @@ fn play<S: Simulator>(
     let mut bench = Bench::new(sim, config, &Tables::new(config.ports()), Losses::Counted, 1)?;
     job.set_tables(&mut bench)?;
     bench.keep_left = true;
-    for (port, frames) in &job.traffic {
-        frames.iter().for_each(|frame| bench.send(*port, frame.bytes.clone(), false));
+    let start_cycle = bench.cycles();
+    for frame in job.traffic.clone() {
+        bench.send_at(start_cycle + frame.cycle, frame.port, frame.bytes, false);
     }
     let bar = progress::bar("frames", bench.waiting() as u64);
     loop {
@@ -120,12 +122,10 @@ fn play<S: Simulator>(
     Ok(Summary::new(report, cycles, seconds))
 }
 
-/// The simulated time of a cycle: 64 bit run at 156.25 MHz, wider data at 250 MHz.
+/// The simulated time of a cycle.
 fn time(config: &Config, cycle: u64) -> Duration {
-    let picoseconds = if config.bytes == 8 { 6400 } else { 4000 };
-    let cycles_per_second = 1_000_000_000_000 / picoseconds;
-    let fraction = (cycle % cycles_per_second) * picoseconds / 1000;
-    Duration::new(cycle / cycles_per_second, fraction as u32)
+    let picoseconds = u128::from(cycle) * u128::from(Clock::of(config).period());
+    Duration::from_nanos((picoseconds / 1000) as u64)
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
+pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
 pub mod pcap;
 pub mod random;
+pub mod report;
+pub mod scenario;
+pub mod traffic;
 pub mod veb;
 pub mod verilator;

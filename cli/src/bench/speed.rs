@@ -56,11 +56,7 @@ fn simulator<S: Simulator>(
     figures: &mut Figures,
 ) -> Result<(), Error> {
     let job = Job::shipped(Some(config))?;
-    let capture: Vec<(usize, Vec<u8>)> = job
-        .traffic
-        .iter()
-        .flat_map(|(port, frames)| frames.iter().map(|frame| (*port, frame.bytes.clone())))
-        .collect();
+    let capture: Vec<(usize, Vec<u8>)> = job.traffic.clone().map(|frame| (frame.port, frame.bytes)).collect();
     let ports = config.ports();
     let shortest: Vec<(usize, Vec<u8>)> =
         (0..ports).map(|port| (port, bridge::frame(port, (port + 1) % ports, 64))).collect();

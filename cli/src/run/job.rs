@@ -7,8 +7,10 @@ use rtl::config::Config;
 use sim::{
     pcap::{self, CapturedFrame, Reader},
     scenario::Scenario,
+    traffic::{Content, Flow, Pace, Traffic},
     veb::{Tables, bench::Bench},
 };
+use std::convert::Infallible;
 use std::path::Path;
 
 const SHIPPED_CAPTURE: &[u8] = include_bytes!("../../../testbench/data/lan.pcap");
@@ -24,8 +26,8 @@ pub struct Job {
     tables: Tables,
     /// The tables were made from the capture, so that an entry more or less is no error.
     learned: bool,
-    /// Frames for each of some ports, in their order.
-    pub traffic: Vec<(usize, Vec<CapturedFrame>)>,
+    /// What is played.
+    pub traffic: Traffic,
 }
 
 impl Job {
@@ -36,7 +38,7 @@ impl Job {
     pub fn load(arguments: &Arguments) -> Result<Job, Error> {
         let chosen = arguments.config.as_ref();
         if let Some(path) = &arguments.pcap {
-            return Ok(Job::learn(chosen, pcap::read(path)?));
+            return Ok(Job::learn(chosen, path, pcap::read(path)?));
         }
         if let Some(path) = &arguments.scenario {
             return Job::follow(chosen, path, &Scenario::load(path)?, |capture| Ok(pcap::read(capture)?));
@@ -52,17 +54,21 @@ impl Job {
         let path = Path::new("lan.toml");
         let scenario = Scenario::parse(path, SHIPPED_SCENARIO)?;
         match chosen.filter(|config| scenario.config() != Some(config.name)) {
-            Some(_) => Ok(Job::learn(chosen, shipped_capture()?)),
+            Some(_) => Ok(Job::learn(chosen, Path::new(SHIPPED_NAME), shipped_capture()?)),
             None => Job::follow(chosen, path, &scenario, |_| shipped_capture()),
         }
     }
 
     /// A capture into the first wire, with tables that its frames suggest.
-    fn learn(chosen: Option<&Config>, frames: Vec<CapturedFrame>) -> Job {
+    fn learn(chosen: Option<&Config>, path: &Path, frames: Vec<CapturedFrame>) -> Job {
         let config = chosen.cloned().unwrap_or_else(Config::small);
         let bytes = frames.iter().map(|frame| frame.bytes.as_slice());
         let tables = Tables::from_capture(&config.port_names(), WIRE, bytes);
-        Job { config, tables, learned: true, traffic: vec![(WIRE, frames)] }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let content = Content::Capture(path.to_owned());
+        let flow = Flow { name, port: WIRE, content, pace: Pace::Max, start: 0, stop: None, frames: None };
+        let Ok(traffic) = Traffic::with_captures::<Infallible>(&[flow], &config, |_| Ok(frames.clone()));
+        Job { config, tables, learned: true, traffic }
     }
 
     /// What a scenario says.
@@ -88,11 +94,10 @@ impl Job {
             (None, Some(config)) => config,
             (None, None) => Config::small(),
         };
-        let names = config.port_names();
-        let tables = scenario.tables(&names)?;
-        let traffic = scenario.traffic(&names)?;
-        let traffic = traffic.iter().map(|traffic| Ok((traffic.port, read(&traffic.pcap)?)));
-        Ok(Job { tables, learned: false, traffic: traffic.collect::<Result<_, Error>>()?, config })
+        let tables = Tables::of_policy(&scenario.policy(&config)?);
+        let traffic = Traffic::with_captures(&scenario.flows(&config)?, &config, read)?;
+        scenario.events(&config)?;
+        Ok(Job { tables, learned: false, traffic, config })
     }
 
     /// Writes the tables into the bridge.

@@ -81,7 +81,7 @@ const TRAFFIC: &str = "[[traffic]]\npcap = \"in.pcap\"\nport = \"wire0\"\n";
 
 #[test]
 fn scenarios_with_mistakes() {
-    let entry = |mac: &str| format!("{TRAFFIC}\n[[entry]]\nvid = 1\nmac = \"{mac}\"\nports = [\"pf\"]\n");
+    let entry = |mac: &str| format!("{TRAFFIC}\n[[address]]\nvid = 1\nmac = \"{mac}\"\nports = [\"pf\"]\n");
     refuses_scenario(&entry("52:54:00:ab:00"), "small", &["in.toml:7:7", "52:54:00:ab:00"]);
     refuses_scenario(&format!("config = \"x3100\"\n{TRAFFIC}"), "small", &["in.toml", "`x3100`", "`small`"]);
     refuses_scenario(&format!("config = \"big\"\n{TRAFFIC}"), "small", &["in.toml:1:", "small, x3100, wide"]);
@@ -94,9 +94,10 @@ fn scenarios_with_mistakes() {
 fn more_entries_than_the_table_holds() {
     let entries = (0..600u32).map(|number| {
         let mac = format!("52:54:00:00:{:02x}:{:02x}", number >> 8, number & 255);
-        format!("[[entry]]\nvid = 1\nmac = \"{mac}\"\nports = [\"pf\"]\n")
+        format!("[[address]]\nvid = 1\nmac = \"{mac}\"\nports = [\"pf\"]\n")
     });
-    let text = TRAFFIC.to_owned() + &entries.collect::<String>();
+    let vlan = "[[vlan]]\nvid = 1\nmembers = \"all\"\n";
+    let text = TRAFFIC.to_owned() + vlan + &entries.collect::<String>();
     refuses_scenario(&text, "small", &["no room for 52:54:00:00:", "in VLAN 1"]);
 }
 

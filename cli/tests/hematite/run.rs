@@ -6,14 +6,15 @@ use serde_json::Value;
 use sim::{
     pcap,
     scenario::Scenario,
-    veb::{Decision, Model},
+    veb::{Decision, Model, Tables},
 };
 
 /// What leaves each port of the shipped scenario, by the model.
 fn expected() -> Vec<(String, Vec<Vec<u8>>)> {
-    let names = Config::small().port_names();
+    let config = Config::small();
+    let names = config.port_names();
     let scenario = Scenario::load(data("lan.toml")).unwrap();
-    let model = Model::new(scenario.tables(&names).unwrap());
+    let model = Model::new(Tables::of_policy(&scenario.policy(&config).unwrap()));
     let mut ports: Vec<(String, Vec<Vec<u8>>)> = names.into_iter().map(|name| (name, vec![])).collect();
     for frame in pcap::read(data("lan.pcap")).unwrap() {
         if let Decision::Forward(destinations) = model.decide(0, &frame.bytes, false) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
+use toml::Spanned;
 
 use crate::ethernet::{MacAddress, ParseMacError};
 
@@ -35,33 +36,61 @@ pub enum ScenarioError {
 /// What is wrong at one place of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
-    /// No TOML, or an unknown or missing key, or a value of a wrong type.
+    /// No TOML, or an unknown or missing key, or a value of a wrong type or out of its range.
     #[error("{0}")]
     Syntax(String),
     /// A text that is no MAC address.
     #[error(transparent)]
     Mac(ParseMacError),
-    /// A VLAN that no frame can belong to.
-    #[error("VID {vid} is not in 1 to 4094")]
-    Vid { vid: i64 },
     /// The configuration has no such port.
     #[error("unknown port `{name}`; the ports are {known}")]
     UnknownPort { name: String, known: String },
     /// There is no such configuration.
     #[error("unknown configuration `{name}`; there are {known}")]
     UnknownConfig { name: String, known: String },
+    /// There is no such preset of a port.
+    #[error("unknown preset `{name}`; there are {known}")]
+    UnknownPreset { name: String, known: String },
     /// A port stands in a list twice.
     #[error("port `{name}` is named twice")]
     DuplicatePort { name: String },
-    /// Two captures for one port.
-    #[error("a second capture for port `{port}`")]
-    DuplicateTraffic { port: String },
+    /// Two flows have one name.
+    #[error("a second traffic called `{name}`; give it another `name`")]
+    DuplicateTraffic { name: String },
     /// A VLAN is listed twice.
     #[error("VLAN {vid} is listed twice")]
     DuplicateVlan { vid: u16 },
-    /// Two entries for an address in one VLAN.
-    #[error("a second entry for {mac} in VLAN {vid}")]
+    /// Two entries for an address in one VLAN; 0 is any.
+    #[error("a second entry for {mac} in {}", vlan(*.vid))]
     DuplicateEntry { vid: u16, mac: MacAddress },
+    /// No entry to be removed.
+    #[error("there is no entry for {mac} in {} then", vlan(*.vid))]
+    NoEntry { vid: u16, mac: MacAddress },
+    /// A group is listed twice.
+    #[error("the group {mac} is listed twice")]
+    DuplicateGroup { mac: MacAddress },
+    /// A station's address where a group's is needed.
+    #[error("{mac} is no group address: its first byte is even")]
+    NoGroup { mac: MacAddress },
+    /// A key that something else makes necessary.
+    #[error("{what} needs {keys}")]
+    Missing { what: &'static str, keys: &'static str },
+    /// A key that has no meaning beside another.
+    #[error("`{key}` does not go with {what}")]
+    Conflict { key: &'static str, what: &'static str },
+    /// More than the hardware has rows for.
+    #[error("{count} {what}; there is room for {most}")]
+    TooMany { what: &'static str, count: usize, most: usize },
+    /// Frames that are too short for what they carry, or too long for the adapter.
+    #[error("sizes from {low} to {high}; these frames can have {least} to {most} bytes")]
+    Size { low: usize, high: usize, least: usize, most: usize },
+    /// An end that comes before the start.
+    #[error("the end is not after the start")]
+    Order,
+}
+
+fn vlan(vid: u16) -> String {
+    if vid == 0 { "any VLAN".to_owned() } else { format!("VLAN {vid}") }
 }
 
 /// The text of a scenario and its name.
@@ -79,5 +108,20 @@ impl Source {
         let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
         let (path, text) = (self.path.clone(), self.text.clone());
         ScenarioError::Invalid { path, line, column, span, text, problem: Box::new(problem) }
+    }
+
+    /// Fails with a problem at this value.
+    pub fn fail<T, V>(&self, place: &Spanned<V>, problem: Problem) -> Result<T, ScenarioError> {
+        Err(self.error(place.span(), problem))
+    }
+
+    /// Fails with a problem at this value unless a condition holds.
+    pub fn require<V>(
+        &self,
+        holds: bool,
+        place: &Spanned<V>,
+        problem: impl FnOnce() -> Problem,
+    ) -> Result<(), ScenarioError> {
+        if holds { Ok(()) } else { self.fail(place, problem()) }
     }
 }

@@ -1,91 +1,268 @@
-//! A scenario file as it is written.
+//! A scenario file as it is written. What the keys mean is said in [`super`].
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use toml::Spanned;
+
+use super::values::{MaxRate, Number, PortList, Time, Vid};
+use crate::ethernet::TagKind;
+use crate::traffic::{Pace, SinkRate, Size};
+use crate::veb::policy::{Direction, Mode};
+
+pub type Ports = Spanned<PortList>;
+pub type Seed = Number<0, { i64::MAX }>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     pub config: Option<Spanned<String>>,
-    #[serde(default)]
-    pub default: PortList,
+    pub seed: Option<Seed>,
+    pub stop: Option<Time>,
     pub traffic: Vec<Traffic>,
     #[serde(default)]
-    pub pvid: BTreeMap<Spanned<String>, Spanned<i64>>,
+    pub sink: Vec<Sink>,
+    #[serde(default)]
+    pub stall: Vec<Stall>,
+    #[serde(default)]
+    pub change: Vec<Change>,
+    #[serde(default)]
+    pub port: Vec<Port>,
     #[serde(default)]
     pub vlan: Vec<Vlan>,
     #[serde(default)]
-    pub entry: Vec<Entry>,
+    pub address: Vec<Address>,
+    #[serde(default)]
+    pub multicast: Vec<Multicast>,
+    pub mirror: Option<Spanned<Vec<Mirror>>>,
+    pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    pub at: Time,
+    #[serde(default)]
+    pub port: Vec<Port>,
+    #[serde(default)]
+    pub vlan: Vec<Vlan>,
+    #[serde(default)]
+    pub remove: Vec<Remove>,
+    #[serde(default)]
+    pub address: Vec<Address>,
+    #[serde(default)]
+    pub multicast: Vec<Multicast>,
+    pub mirror: Option<Spanned<Vec<Mirror>>>,
+    pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
+}
+
+/// Rows of the bridge's tables: of the start, or of a change.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    pub port: Vec<Port>,
+    pub vlan: Vec<Vlan>,
+    pub remove: Vec<Remove>,
+    pub address: Vec<Address>,
+    pub multicast: Vec<Multicast>,
+    pub mirror: Option<Spanned<Vec<Mirror>>>,
+    pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
+}
+
+impl File {
+    /// Takes the tables out.
+    pub fn tables(&mut self) -> Tables {
+        Tables {
+            port: std::mem::take(&mut self.port),
+            vlan: std::mem::take(&mut self.vlan),
+            remove: vec![],
+            address: std::mem::take(&mut self.address),
+            multicast: std::mem::take(&mut self.multicast),
+            mirror: self.mirror.take(),
+            ethertypes: self.ethertypes.take(),
+        }
+    }
+}
+
+impl Change {
+    pub fn split(self) -> (Time, Tables) {
+        let Change { at, port, vlan, remove, address, multicast, mirror, ethertypes } = self;
+        (at, Tables { port, vlan, remove, address, multicast, mirror, ethertypes })
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    pub name: Ports,
+    pub preset: Option<Spanned<String>>,
+    pub link: Option<Link>,
+    pub vlan: Option<Vid>,
+    pub priority: Option<Number<0, 7>>,
+    pub inserted_tag: Option<TagName>,
+    pub customer_tags: Option<bool>,
+    pub service_tags: Option<bool>,
+    pub admit_untagged: Option<bool>,
+    pub admit_tagged: Option<bool>,
+    pub admit_nested: Option<bool>,
+    pub ingress: Option<bool>,
+    pub egress: Option<bool>,
+    pub check_source: Option<bool>,
+    pub check_ethertype: Option<bool>,
+    pub mode: Option<ModeName>,
+    pub broadcast: Option<bool>,
+    pub may: Option<Vec<Promiscuity>>,
+    pub wants: Option<Vec<Promiscuity>>,
+    pub prune: Option<bool>,
+    pub default_ports: Option<Ports>,
+    pub max_rate: Option<MaxRate>,
+    pub burst: Option<Number<1, 0x1FFFF>>,
+    pub class: Option<Number<0, 3>>,
+    pub share: Option<Spanned<Number<1, 40>>>,
+    pub quantum: Option<Number<1, 0xFFFF>>,
+    pub queue_cells: Option<Number<0, 65536>>,
+    pub hold_from: Option<Number<0, 65536>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Link {
+    Up,
+    Down,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Promiscuity {
+    Unicast,
+    Multicast,
+    Vlan,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vlan {
+    pub vid: Spanned<Vid>,
+    pub members: Ports,
+    pub untagged: Option<Ports>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    pub mac: Option<Spanned<String>>,
+    pub vid: Option<Vid>,
+    pub ports: Ports,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    pub mac: Spanned<String>,
+    pub vid: Option<Vid>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Multicast {
+    pub mac: Spanned<String>,
+    pub ports: Ports,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    pub target: Spanned<String>,
+    pub port: Option<Spanned<String>>,
+    pub vlan: Option<Vid>,
+    #[serde(default)]
+    pub direction: DirectionName,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Traffic {
-    pub pcap: PathBuf,
-    pub port: Spanned<String>,
+    pub name: Option<Spanned<String>>,
+    pub port: Ports,
+    pub pcap: Option<PathBuf>,
+    pub source: Option<Spanned<String>>,
+    pub destination: Option<Spanned<String>>,
+    pub vlan: Option<Number<0, 4095>>,
+    pub priority: Option<Number<0, 7>>,
+    pub service_vlan: Option<Number<0, 4095>>,
+    pub ethertype: Option<Number<0, 0xFFFF>>,
+    pub size: Option<Spanned<Size>>,
+    pub seed: Option<Seed>,
+    pub rate: Option<Spanned<Pace>>,
+    pub start: Option<Time>,
+    pub stop: Option<Spanned<Time>>,
+    pub frames: Option<Number<1, { i64::MAX }>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vlan {
-    pub vid: Spanned<i64>,
-    pub members: PortList,
+pub struct Sink {
+    pub port: Ports,
+    pub rate: SinkRate,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
-    pub vid: Spanned<i64>,
-    pub mac: Spanned<String>,
-    pub ports: PortList,
+pub struct Stall {
+    pub port: Ports,
+    pub from: Time,
+    pub to: Option<Spanned<Time>>,
 }
 
-/// `"all"` or a list of names.
-#[derive(Clone, Debug)]
-pub enum PortList {
-    All,
-    Named(Vec<Spanned<String>>),
+/// [`TagKind`] by name.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TagName {
+    Customer,
+    Service,
 }
 
-impl Default for PortList {
-    fn default() -> Self {
-        Self::Named(Vec::new())
+/// [`Mode`] by name.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeName {
+    Veb,
+    Vepa,
+    Isolated,
+}
+
+/// [`Direction`] by name.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DirectionName {
+    #[default]
+    Ingress,
+    Egress,
+}
+
+impl From<TagName> for TagKind {
+    fn from(name: TagName) -> TagKind {
+        match name {
+            TagName::Customer => TagKind::Customer,
+            TagName::Service => TagKind::Service,
+        }
     }
 }
 
-// By hand, as serde's untagged enums lose the places of the names and give messages that say nothing.
-impl<'de> Deserialize<'de> for PortList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PortListVisitor;
-
-        impl<'de> Visitor<'de> for PortListVisitor {
-            type Value = PortList;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"all\" or a list of port names")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<PortList, E> {
-                match text {
-                    "all" => Ok(PortList::All),
-                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
-                }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PortList, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element()? {
-                    names.push(name);
-                }
-                Ok(PortList::Named(names))
-            }
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Mode {
+        match name {
+            ModeName::Veb => Mode::Veb,
+            ModeName::Vepa => Mode::Vepa,
+            ModeName::Isolated => Mode::Isolated,
         }
+    }
+}
 
-        deserializer.deserialize_any(PortListVisitor)
+impl From<DirectionName> for Direction {
+    fn from(name: DirectionName) -> Direction {
+        match name {
+            DirectionName::Ingress => Direction::Ingress,
+            DirectionName::Egress => Direction::Egress,
+        }
     }
 }

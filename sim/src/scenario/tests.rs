@@ -1,256 +1,330 @@
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::pcap;
-use crate::veb::{Counters, Decision, DropReason, Losses, Model, Scoreboard};
+use crate::ethernet::{MacAddress, Tag, TagKind, VlanTag};
+use crate::traffic::{Content, Pace, Size, Stream};
+use crate::veb::PortSet;
+use crate::veb::policy::{
+    Change, Direction, Limit, Mirror, MirrorOf, Mode, PortPolicy, Rate, VlanPolicy, Wishes, multicast_hash,
+};
 
-fn small() -> Vec<String> {
-    ["wire0", "manager", "pf", "vf0", "vf1", "vf2"].map(str::to_owned).to_vec()
-}
+mod messages;
+mod shipped;
 
 const TRAFFIC: &str = "[[traffic]]\npcap = \"lan.pcap\"\nport = \"wire0\"\n";
 
-/// The message about a text, from reading it or from resolving its ports.
-fn message(text: &str) -> String {
-    let scenario = Scenario::parse("dir/x.toml", text);
-    let resolved = scenario.and_then(|scenario| {
-        scenario.traffic(&small())?;
-        scenario.tables(&small())
-    });
-    resolved.expect_err("an error").to_string()
+fn small() -> Config {
+    Config::small()
 }
 
-/// The message about a text that follows the traffic of lines 1 to 3.
-fn after_traffic(text: &str) -> String {
-    message(&format!("{TRAFFIC}{text}"))
+/// Everything that a text says.
+fn resolve(text: &str) -> Result<(Policy, Vec<Flow>, Vec<Event>), ScenarioError> {
+    let scenario = Scenario::parse("dir/x.toml", text)?;
+    Ok((scenario.policy(&small())?, scenario.flows(&small())?, scenario.events(&small())?))
 }
 
-#[test]
-fn all_parts_of_a_scenario_reach_the_tables() {
-    let text = r#"
-        config = "small"
-        default = "all"
-        traffic = [{ pcap = "a/b.pcap", port = "wire0" }, { pcap = "/c.pcap", port = "vf0" }]
-        pvid = { vf1 = 7 }
-        vlan = [{ vid = 7, members = ["vf1", "wire0"] }, { vid = 4094, members = "all" }, { vid = 9, members = [] }]
-        entry = [
-            { vid = 7, mac = "52:54:00:ab:00:01", ports = ["vf1"] },
-            { vid = 4094, mac = "52-54-00-AB-00-01", ports = "all" },
-        ]
-    "#;
-    let scenario = Scenario::parse("dir/x.toml", text).unwrap();
-    assert_eq!(scenario.config(), Some("small"));
-    assert_eq!(
-        scenario.traffic(&small()).unwrap(),
-        [Traffic { pcap: "dir/a/b.pcap".into(), port: 0 }, Traffic { pcap: "/c.pcap".into(), port: 3 }]
-    );
-    let host = "52:54:00:ab:00:01".parse().unwrap();
-    let mut expected = Tables::new(6);
-    expected.set_default_ports(PortSet::first(6));
-    expected.set_pvid(4, 7);
-    expected.set_members(7, PortSet::from_iter([0, 4]));
-    expected.set_members(4094, PortSet::first(6));
-    expected.set_members(9, PortSet::EMPTY);
-    expected.insert_entry(7, host, PortSet::single(4));
-    expected.insert_entry(4094, host, PortSet::first(6));
-    assert_eq!(scenario.tables(&small()).unwrap(), expected);
+/// What tables say that follow some traffic.
+fn policy(text: &str) -> Policy {
+    resolve(&format!("{TRAFFIC}{text}")).unwrap().0
+}
+
+/// The flows of a text without tables.
+fn flows(text: &str) -> Vec<Flow> {
+    resolve(text).unwrap().1
+}
+
+fn events(text: &str) -> Vec<Event> {
+    resolve(&format!("{TRAFFIC}{text}")).unwrap().2
+}
+
+fn ports<const N: usize>(ports: [usize; N]) -> PortSet {
+    PortSet::from_iter(ports)
 }
 
 #[test]
 fn what_is_left_out_is_as_after_reset() {
     let scenario = Scenario::parse("x.toml", TRAFFIC).unwrap();
     assert_eq!(scenario.config(), None);
-    assert_eq!(scenario.tables(&small()).unwrap(), Tables::new(6));
-    assert_eq!(scenario.traffic(&small()).unwrap()[0].pcap, Path::new("lan.pcap"));
+    assert_eq!(scenario.stop(&small()), None);
+    assert_eq!(policy(""), Policy::new(1, 5));
+    assert!(events("").is_empty());
+    let expected = Flow {
+        name: "wire0".into(),
+        port: 0,
+        content: Content::Capture(PathBuf::from("dir/lan.pcap")),
+        pace: Pace::Max,
+        start: 0,
+        stop: None,
+        frames: None,
+    };
+    assert_eq!(flows(TRAFFIC), [expected]);
 }
 
 #[test]
-fn a_bad_value_is_named_with_its_place() {
-    let entry = "[[entry]]\nvid = 1\nmac = \"52:54:00:ab:00:0g\"\nports = [\"pf\"]\n";
-    assert_eq!(
-        after_traffic(entry),
-        "dir/x.toml:6:7: bad MAC address `52:54:00:ab:00:0g`: `0g` is not two hexadecimal digits"
-    );
-    for vid in ["0", "4095", "-1", "65537"] {
-        let text = format!("[[vlan]]\nvid = {vid}\nmembers = \"all\"\n");
-        assert_eq!(after_traffic(&text), format!("dir/x.toml:5:7: VID {vid} is not in 1 to 4094"));
-        assert_eq!(
-            after_traffic(&format!("[pvid]\npf = {vid}\n")),
-            format!("dir/x.toml:5:6: VID {vid} is not in 1 to 4094")
-        );
-        let text = format!("[[entry]]\nmac = \"52:54:00:ab:00:01\"\nvid = {vid}\nports = \"all\"\n");
-        assert_eq!(after_traffic(&text), format!("dir/x.toml:6:7: VID {vid} is not in 1 to 4094"));
-    }
-}
-
-#[test]
-fn an_unknown_port_is_named_with_its_place() {
-    let known = "the ports are wire0, manager, pf, vf0, vf1, vf2";
-    let vlan = "[[vlan]]\nvid = 1\nmembers = [\"pf\", \"vf9\"]\n";
-    assert_eq!(after_traffic(vlan), format!("dir/x.toml:6:18: unknown port `vf9`; {known}"));
-    assert_eq!(
-        after_traffic("[pvid]\nwire1 = 1\n"),
-        format!("dir/x.toml:5:1: unknown port `wire1`; {known}")
-    );
-    let default = format!("default = [\"\"]\n{TRAFFIC}");
-    assert_eq!(message(&default), format!("dir/x.toml:1:12: unknown port ``; {known}"));
-    let traffic = TRAFFIC.replace("wire0", "ärger");
-    assert_eq!(message(&traffic), format!("dir/x.toml:3:8: unknown port `ärger`; {known}"));
-}
-
-#[test]
-fn what_is_said_twice_is_named_with_its_place() {
-    assert_eq!(after_traffic(TRAFFIC), "dir/x.toml:6:8: a second capture for port `wire0`");
-    let vlan = "[[vlan]]\nvid = 5\nmembers = \"all\"\n";
-    assert_eq!(after_traffic(&vlan.repeat(2)), "dir/x.toml:8:7: VLAN 5 is listed twice");
-    let entry = "[[entry]]\nvid = 5\nmac = \"52:54:00:ab:00:01\"\nports = \"all\"\n";
-    let again = entry.replace("ab", "AB");
-    assert_eq!(
-        after_traffic(&format!("{entry}{again}")),
-        "dir/x.toml:10:7: a second entry for 52:54:00:ab:00:01 in VLAN 5"
-    );
-    let twice = "[[vlan]]\nvid = 5\nmembers = [\"pf\", \"pf\"]\n";
-    assert_eq!(after_traffic(twice), "dir/x.toml:6:18: port `pf` is named twice");
-    assert_eq!(after_traffic("[pvid]\npf = 1\npf = 2\n"), "dir/x.toml:6:1: duplicate key");
-}
-
-#[test]
-fn what_is_no_scenario_is_named_with_its_place() {
-    assert_eq!(
-        after_traffic("[[vlan]]\nvid = 1\nmember = \"all\"\n"),
-        "dir/x.toml:6:1: unknown field `member`, expected `vid` or `members`"
-    );
-    assert_eq!(
-        after_traffic("[vlans]\n"),
-        "dir/x.toml:4:2: unknown field `vlans`, expected one of `config`, `default`, `traffic`, `pvid`, `vlan`, `entry`"
-    );
-    assert_eq!(after_traffic("[[vlan]]\nvid = 1\n"), "dir/x.toml:4:1: missing field `members`");
-    assert_eq!(message(""), "dir/x.toml:1:1: missing field `traffic`");
-    let list = "\"all\" or a list of port names";
-    assert_eq!(
-        message(&format!("default = \"each\"\n{TRAFFIC}")),
-        format!("dir/x.toml:1:11: invalid value: string \"each\", expected {list}")
-    );
-    assert_eq!(
-        message(&format!("default = 5\n{TRAFFIC}")),
-        format!("dir/x.toml:1:11: invalid type: integer `5`, expected {list}")
-    );
-    assert_eq!(
-        after_traffic("[[vlan]]\nvid = \"1\"\nmembers = \"all\"\n"),
-        "dir/x.toml:5:7: invalid type: string \"1\", expected i64"
-    );
-    let broken = after_traffic("[[vlan\n");
-    assert!(broken.starts_with("dir/x.toml:4:"), "{broken}");
-    assert!(!broken.contains('\n'));
-}
-
-#[test]
-fn an_unknown_configuration_is_named_with_its_place() {
-    let scenario = Scenario::parse("x.toml", &format!("config = \"huge\"\n{TRAFFIC}")).unwrap();
-    let error = scenario.unknown_config(&["small", "x3100"]);
-    assert_eq!(error.to_string(), "x.toml:1:10: unknown configuration `huge`; there are small, x3100");
-    let ScenarioError::Invalid { span, text, .. } = error else { panic!("{error}") };
-    assert_eq!(&text[span], "\"huge\"");
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_named() {
-    let error = Scenario::load("/missing/x.toml").unwrap_err().to_string();
-    assert!(error.starts_with("/missing/x.toml: cannot read: No such file"), "{error}");
-    let folder = tempfile::TempDir::new().unwrap();
-    let path = folder.path().join("x.toml");
-    fs::write(&path, [0xFF, 0xFE]).unwrap();
-    assert!(matches!(Scenario::load(&path), Err(ScenarioError::Read { .. })));
-}
-
-fn shipped() -> Scenario {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbench/data/lan.toml");
-    Scenario::load(path).unwrap()
-}
-
-/// The numbers are from tshark's count of destination addresses and VIDs in the capture: to hosts 1, 2, 3 and the bridge 94,
-/// 256, 19 and 1 untagged, 48 to groups (one of them to 33:33:ff:ab:00:02); VLAN 100: 1 and 570 to hosts 1 and 3;
-/// VLAN 200: 1 and 201 to hosts 1 and 2.
-#[test]
-fn the_shipped_scenario_spreads_the_shipped_capture() {
-    let scenario = shipped();
-    let ports = small();
-    assert_eq!(scenario.config(), Some("small"));
-    let model = Model::new(scenario.tables(&ports).unwrap());
-    let [traffic] = &scenario.traffic(&ports).unwrap()[..] else { panic!("one capture") };
-    let mut board = Scoreboard::new(&ports, Losses::Forbidden);
-    let mut counters = Counters::new(6);
-    for frame in pcap::read(&traffic.pcap).unwrap() {
-        let decision = model.decide(traffic.port, &frame.bytes, false);
-        board.entered(traffic.port, &frame.bytes, decision);
-        match decision {
-            Decision::Forward(ports) => ports.iter().for_each(|port| board.left(port, &frame.bytes, false)),
-            Decision::Drop(reason) => {
-                assert_eq!(reason, DropReason::Filtered);
-                counters.frames[4] += 1;
-            }
-        }
-    }
-    let report = board.finish(&counters);
-    assert_eq!(report.mismatch_count(), 0);
-    assert_eq!(report.frames_in, 1191);
-    let left: Vec<_> = report.ports.iter().map(|port| (port.name.as_str(), port.frames)).collect();
+fn presets_and_settings_follow_each_other() {
+    let text = "\
+        [[port]]\nname = \"all\"\npreset = \"open\"\ncheck_source = true\nwants = [\"vlan\"]\n\
+        [[port]]\nname = [\"vf0-vf1\", \"pf\"]\npreset = \"access\"\nvlan = 7\npriority = 5\n\
+        [[port]]\nname = \"vf0\"\nlink = \"down\"\negress = true\nmode = \"isolated\"\n\
+        [[port]]\nname = \"vf2\"\npreset = \"tunnel\"\nvlan = 9\n\
+        [[port]]\nname = \"wires\"\npreset = \"service_trunk\"\ndefault_ports = [\"manager\", \"pf\"]\n";
+    let policy = policy(text);
+    let access = PortPolicy { priority: 5, ..PortPolicy::access(7) };
     let expected = [
-        ("wire0", 0),
-        ("manager", 47 + 1),
-        ("pf", 47 + 94 + 1),
-        ("vf0", 47 + 1 + 256),
-        ("vf1", 47 + 19 + 570),
-        ("vf2", 201),
+        PortPolicy::service_trunk().with_default_ports([1, 2]),
+        PortPolicy { check_source: true, ..PortPolicy::open(1) },
+        access.clone(),
+        PortPolicy { ingress: false, mode: Mode::Isolated, ..access.clone() },
+        access,
+        PortPolicy::tunnel(9),
     ];
-    assert_eq!(left, expected);
-    assert_eq!(counters.frames, [0, 0, 0, 0, 1, 0]);
+    assert_eq!(policy.ports, expected);
+    // Of the last preset nobody but the manager is left with a wish.
+    let wishing = policy.wishes.iter().map(|wishes| wishes.vlan).collect::<Vec<_>>();
+    assert_eq!(wishing, [false, true, false, false, false, false]);
+    assert_eq!(policy.rates, [Rate { quantum: 1526, ..Rate::default() }; 6]);
 }
 
 #[test]
-fn without_a_scenario_every_frame_of_the_shipped_capture_reaches_a_function() {
-    let path = &shipped().traffic(&small()).unwrap()[0].pcap;
-    let frames = pcap::read(path).unwrap();
-    let tables = Tables::from_capture(&small(), 0, frames.iter().map(|frame| frame.bytes.as_slice()));
-    // Hosts 1, 2 and 3 and the bridge, untagged; hosts 1 and 3 in VLAN 100, hosts 1 and 2 in VLAN 200.
-    assert_eq!(tables.entries().count(), 4 + 2 + 2);
-    let model = Model::new(tables);
-    for frame in &frames {
-        let decision = model.decide(0, &frame.bytes, false);
-        let Decision::Forward(ports) = decision else { panic!("{decision:?}") };
-        assert!(ports.iter().any(|port| port >= 2));
-    }
+fn every_setting_of_a_port_reaches_its_rows() {
+    let flags = [
+        "customer_tags",
+        "service_tags",
+        "admit_untagged",
+        "admit_tagged",
+        "admit_nested",
+        "ingress",
+        "egress",
+        "check_source",
+        "check_ethertype",
+        "broadcast",
+        "prune",
+    ];
+    let flags: String = flags.iter().map(|flag| format!("{flag} = true\n")).collect();
+    let text = "[[port]]\nname = \"vf0\"\nvlan = 4094\npriority = 7\ninserted_tag = \"service\"\nmode = \"vepa\"\n\
+        may = [\"unicast\", \"multicast\", \"vlan\"]\nwants = [\"multicast\", \"unicast\"]\ndefault_ports = \"all\"\n\
+        max_rate = \"2.5 Gb/s\"\nburst = 9000\nclass = 2\nquantum = 64\nqueue_cells = 100\nhold_from = 90\n";
+    let policy = policy(&format!("{text}{flags}"));
+    let expected = PortPolicy {
+        pvid: 4094,
+        priority: 7,
+        inserted_tag: TagKind::Service,
+        customer_tags: true,
+        service_tags: true,
+        admit_untagged: true,
+        admit_tagged: true,
+        admit_nested: true,
+        ingress: true,
+        egress: true,
+        check_source: true,
+        check_ethertype: true,
+        mode: Mode::Vepa,
+        broadcast: true,
+        may_unicast: true,
+        may_multicast: true,
+        may_vlan: true,
+        prune: true,
+        default_ports: PortSet::first(6),
+    };
+    assert_eq!(policy.ports[3], expected);
+    assert_eq!(policy.wishes[3], Wishes { unicast: true, multicast: true, vlan: false });
+    assert_eq!(policy.rates[3], Rate { maximum: 2500, class: 2, burst: 9000, quantum: 64 });
+    assert_eq!(policy.limits[3], Limit { cells: 100, hold_from: 90 });
+    assert_eq!(policy.ports[2], PortPolicy::default());
 }
 
-proptest! {
-    #[test]
-    fn no_text_makes_the_parser_panic(text in ".*") {
-        let _ = Scenario::parse("x.toml", &text);
-    }
+#[test]
+fn a_maximum_brings_a_burst_and_a_share_a_quantum() {
+    let rates = policy("[[port]]\nname = \"pf\"\nmax_rate = 100\nshare = 40\n").rates;
+    assert_eq!(rates[2], Rate { maximum: 100, class: 0, burst: 4096, quantum: 61040 });
+    assert_eq!(policy("[[port]]\nname = \"pf\"\nmax_rate = 0\n").rates[2], Rate::default());
+}
 
-    #[test]
-    fn no_damage_to_a_scenario_makes_the_parser_panic(
-        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..6)
-    ) {
-        let shipped = shipped();
-        let mut text: Vec<char> = shipped.source.text.chars().collect();
-        for (place, letter) in damage {
-            let place = place.index(text.len());
-            text[place] = letter;
-        }
-        let text: String = text.into_iter().collect();
-        let scenario = Scenario::parse("x.toml", &text);
-        let resolved = scenario.and_then(|scenario| Ok((scenario.traffic(&small())?, scenario.tables(&small())?)));
-        if let Err(error) = resolved {
-            let message = error.to_string();
-            prop_assert!(message.starts_with("x.toml:"), "{}", message);
-        }
-    }
+#[test]
+fn the_other_tables_reach_their_rows() {
+    let text = r#"
+        ethertypes = [0x88CC, 0]
+        traffic = [{ pcap = "a.pcap", port = "wire0" }]
+        vlan = [{ vid = 7, members = ["vf1", "wire0"] }, { vid = 4094, members = "all", untagged = "vfs" }]
+        address = [
+            { mac = "52:54:00:ab:00:01", vid = 7, ports = ["vf1"] },
+            { mac = "52-54-00-AB-00-01", ports = "all" },
+            { mac = "vf0", ports = ["vf0", "pf"] },
+            { ports = "functions", vid = 7 },
+        ]
+        multicast = [
+            { mac = "33:33:00:00:00:01", ports = "functions" },
+            { mac = "33:33:00:00:02:00", ports = "vf0" },
+            { mac = "33:33:00:00:00:02", ports = "vf0" },
+            { mac = "33:33:00:00:04:00", ports = "vf1" },
+        ]
+        mirror = [{ target = "pf", port = "vf0" }, { target = "manager", vlan = 7, direction = "egress" }]
+    "#;
+    let policy = resolve(text).unwrap().0;
+    assert_eq!(
+        policy.vlans().collect::<Vec<_>>(),
+        [
+            (7, VlanPolicy { members: ports([0, 4]), untagged: PortSet::EMPTY }),
+            (4094, VlanPolicy { members: PortSet::first(6), untagged: ports([3, 4, 5]) })
+        ]
+    );
+    let host = MacAddress::new([0x52, 0x54, 0, 0xAB, 0, 1]);
+    assert_eq!(policy.entry(7, host), Some(ports([4])));
+    assert_eq!(policy.entry(0, host), Some(PortSet::first(6)));
+    assert_eq!(policy.entry(0, station(3)), Some(ports([2, 3])));
+    assert_eq!(
+        (1..6).map(|port| policy.entry(7, station(port))).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5].map(|port| Some(ports([port])))
+    );
+    assert_eq!(policy.entries().count(), 3 + 5);
+    let group = |last: u64| multicast_hash(MacAddress::from_u64(0x3333_0000_0000 + last));
+    assert_eq!(group(0x0001), group(0x0200));
+    assert_eq!(policy.multicast(group(0x0001)), ports([1, 2, 3, 4, 5]));
+    // Bits 1 and 10 meet in the hash.
+    assert_eq!(group(0x0002), group(0x0400));
+    assert_eq!(policy.multicast(group(0x0002)), ports([3, 4]));
+    assert_eq!(
+        policy.mirrors,
+        [
+            Some(Mirror { direction: Direction::Ingress, of: MirrorOf::Port(3), target: 2 }),
+            Some(Mirror { direction: Direction::Egress, of: MirrorOf::Vlan(7), target: 1 })
+        ]
+    );
+    assert_eq!(policy.ethertypes[..3], [Some(0x88CC), Some(0), None]);
+}
 
-    #[test]
-    fn any_vid_is_accepted_or_refused(vid: i64) {
-        let text = format!("{TRAFFIC}[[vlan]]\nvid = {vid}\nmembers = \"all\"\n");
-        let accepted = Scenario::parse("x.toml", &text).is_ok();
-        prop_assert_eq!(accepted, (1..=4094).contains(&vid));
-    }
+#[test]
+fn generated_traffic() {
+    let text = "[[traffic]]\nport = \"vf0\"\ndestination = \"wire0\"\nsize = 60\nframes = 1\n";
+    let [flow] = &flows(text)[..] else { panic!("one flow") };
+    let stream = |flow: &Flow| match &flow.content {
+        Content::Generated(stream) => stream.clone(),
+        Content::Capture(_) => panic!("a capture"),
+    };
+    let seed = stream(flow).seed;
+    let (source, destination) = (station(3), station(0));
+    let plain = Stream { destination, source, tags: vec![], ethertype: 0x88B5, size: Size::Fixed(60), seed };
+    assert_eq!(stream(flow), plain);
+    assert_eq!((flow.frames, flow.stop, flow.pace), (Some(1), None, Pace::Max));
+
+    let tags = |text: &str| {
+        let text =
+            format!("stop = \"1 us\"\n[[traffic]]\nport = \"vf0\"\ndestination = \"pf\"\nsize = 90\n{text}");
+        stream(&flows(&text)[0]).tags
+    };
+    let tag = |kind, vid, pcp| Tag { kind, control: VlanTag { pcp, dei: false, vid } };
+    assert_eq!(tags("vlan = 4095\n"), [Tag::customer(4095)]);
+    assert_eq!(tags("priority = 5\n"), [tag(TagKind::Customer, 0, 5)]);
+    assert_eq!(tags("service_vlan = 5\npriority = 1\n"), [tag(TagKind::Service, 5, 1)]);
+    let both = [tag(TagKind::Service, 5, 1), tag(TagKind::Customer, 0, 1)];
+    assert_eq!(tags("service_vlan = 5\npriority = 1\nvlan = 0\n"), both);
+}
+
+#[test]
+fn one_part_makes_a_flow_for_each_port() {
+    let text = "seed = 3\nstop = \"64 us\"\n[[traffic]]\nname = \"up\"\nport = \"vfs\"\ndestination = \"wire0\"\nsize = \"imix\"\n\
+        rate = \"1 Gb/s\"\nstart = \"100 cycles\"\n[[traffic]]\nport = [\"pf\"]\ndestination = \"ff:ff:ff:ff:ff:ff\"\n\
+        size = \"64-128\"\nrate = \"line\"\nstop = \"32 us\"\n";
+    let flows = flows(text);
+    let said =
+        flows.iter().map(|flow| (flow.name.as_str(), flow.port, flow.start, flow.stop)).collect::<Vec<_>>();
+    let expected = [
+        ("up.vf0", 3, 100, Some(10_000)),
+        ("up.vf1", 4, 100, Some(10_000)),
+        ("up.vf2", 5, 100, Some(10_000)),
+        ("pf", 2, 0, Some(5_000)),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(flows[0].pace, Pace::Bits { per_second: 1_000_000_000, overhead: 0 });
+    assert_eq!(flows[3].pace, Pace::WIRE);
+    assert_ne!(flows[0].content, flows[1].content);
+    assert_eq!(super::Scenario::parse("dir/x.toml", text).unwrap().flows(&small()).unwrap(), flows);
+}
+
+#[test]
+fn events_come_in_the_order_of_time() {
+    let text = r#"
+        [[port]]
+        name = "vf0"
+        preset = "trunk"
+
+        [[address]]
+        ports = ["vf0", "vf1"]
+
+        [[stall]]
+        port = "vfs"
+        from = "64 us"
+        to = "128 us"
+
+        [[stall]]
+        port = "vf0"
+        from = "96 us"
+
+        [[change]]
+        at = "64 us"
+        port = [{ name = "vf0", priority = 1, wants = ["unicast"] }]
+        ethertypes = [1]
+
+        [[change]]
+        at = "1 cycles"
+        vlan = [{ vid = 5, members = "vf0" }]
+        remove = [{ mac = "vf1" }]
+    "#;
+    let start = policy(&text[..text.find("[[stall]]").unwrap()]);
+    let mut first = start.clone();
+    first.set_vlan(5, VlanPolicy { members: ports([3]), untagged: PortSet::EMPTY });
+    first.remove_entry(0, station(4));
+    let mut second = first.clone();
+    second.ports[3].priority = 1;
+    second.wishes[3].unicast = true;
+    second.ethertypes[0] = Some(1);
+    let rows = vec![Change::vlan(5, first.vlan(5)), Change::delete(0, station(4))];
+    let event = |cycle, action| Event { cycle, action };
+    let expected = [
+        event(1, Action::Change { rows, policy: Box::new(first.clone()) }),
+        event(10_000, Action::Change { rows: second.changes_from(&first), policy: Box::new(second) }),
+        event(10_000, Action::Stall { port: 3 }),
+        event(10_000, Action::Stall { port: 4 }),
+        event(10_000, Action::Stall { port: 5 }),
+        event(20_000, Action::Resume { port: 4 }),
+        event(20_000, Action::Resume { port: 5 }),
+    ];
+    assert_eq!(events(text), expected);
+}
+
+#[test]
+fn sinks_have_rates() {
+    let text =
+        "[[sink]]\nport = \"all\"\nrate = 500\n[[sink]]\nport = [\"wire0\", \"pf\"]\nrate = \"line\"\n";
+    let scenario = Scenario::parse("x.toml", &format!("{TRAFFIC}{text}")).unwrap();
+    let half = Some(SinkRate { per_second: 500_000_000, overhead: 0 });
+    let line = Some(SinkRate { per_second: 10_000_000_000, overhead: 24 });
+    assert_eq!(scenario.sinks(&small()).unwrap(), [line, half, line, half, half, half]);
+    assert_eq!(Scenario::parse("x.toml", TRAFFIC).unwrap().sinks(&small()).unwrap(), [None; 6]);
+}
+
+#[test]
+fn stalls_that_meet_are_one() {
+    let stall =
+        |from, to| format!("[[stall]]\nport = \"pf\"\nfrom = \"{from} cycles\"\nto = \"{to} cycles\"\n");
+    let events = events(&(stall(10, 20) + &stall(20, 30) + &stall(25, 27)));
+    let expected = [(10, Action::Stall { port: 2 }), (30, Action::Resume { port: 2 })];
+    assert_eq!(events, expected.map(|(cycle, action)| Event { cycle, action }));
+}
+
+#[test]
+fn a_group_that_changes_leaves_its_neighbours_in_the_row() {
+    let group = |last: &str, port: &str| format!("{{ mac = \"33:33:00:00:{last}\", ports = \"{port}\" }}");
+    let text = format!(
+        "multicast = [{}, {}]\n[[traffic]]\npcap = \"lan.pcap\"\nport = \"wire0\"\n[[change]]\nat = \"1 us\"\nmulticast = [{}]\n",
+        group("00:02", "vf0"),
+        group("04:00", "vf1"),
+        group("04:00", "vf2")
+    );
+    let events = resolve(&text).unwrap().2;
+    let Action::Change { rows, .. } = &events[0].action else { panic!("a change") };
+    let hash = multicast_hash(MacAddress::new([0x33, 0x33, 0, 0, 0, 2]));
+    assert_eq!(*rows, [Change::multicast(hash, ports([3, 5]))]);
 }

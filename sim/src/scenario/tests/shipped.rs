@@ -1,0 +1,157 @@
+//! The files in `testbench/data`.
+
+use super::*;
+use crate::pcap;
+use crate::traffic::Traffic;
+use crate::veb::bridge::{Decision, Reason, decide};
+
+pub fn shipped(name: &str) -> Scenario {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbench/data");
+    Scenario::load(folder.join(name)).unwrap()
+}
+
+/// The numbers are from tshark's count of destination addresses and VIDs in the capture: to hosts 1, 2, 3 and the bridge 94,
+/// 256, 19 and 1 untagged, 5 broadcasts and 43 to groups (4 to all nodes, 31 to all routers and reports, 3, 1 and 1 to those
+/// of the hosts, 3 to those of others); VLAN 100: 1 and 570 to hosts 1 and 3; VLAN 200: 1 and 201 to hosts 1 and 2.
+#[test]
+fn lan_spreads_the_shipped_capture() {
+    let scenario = shipped("lan.toml");
+    let config = small();
+    assert_eq!(scenario.config(), Some(config.name));
+    let policy = scenario.policy(&config).unwrap();
+    let flows = scenario.flows(&config).unwrap();
+    let mut left = [0; 6];
+    let mut filtered = 0;
+    for frame in Traffic::new(&flows, &config).unwrap() {
+        match decide(&policy, frame.port, &frame.bytes, false, None) {
+            Decision::Drop(reason) => {
+                assert_eq!(reason, Reason::Filtered);
+                filtered += 1;
+            }
+            decision => decision.ports().iter().for_each(|port| left[port] += 1),
+        }
+    }
+    assert_eq!(left, [0, 5 + 4 + 31 + 1, 5 + 4 + 3 + 94 + 1, 5 + 4 + 1 + 256, 5 + 4 + 1 + 19 + 570, 201]);
+    assert_eq!(filtered, 3 + 1);
+    let Content::Capture(path) = &flows[0].content else { panic!("a capture") };
+    assert_eq!(pcap::read(path).unwrap().len(), 1191);
+}
+
+#[test]
+fn shares_sends_everything_to_the_wire() {
+    let scenario = shipped("shares.toml");
+    let config = Config::x3100();
+    assert_eq!(scenario.config(), Some(config.name));
+    let policy = scenario.policy(&config).unwrap();
+    let quanta: Vec<_> = policy.rates[4..16].iter().map(|rate| rate.quantum / 1526).collect();
+    assert_eq!(quanta, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    assert_eq!(policy.rates[19], Rate { maximum: 500, class: 3, burst: 16384, quantum: 1526 });
+    let flows = scenario.flows(&config).unwrap();
+    assert_eq!((flows.len(), flows[15].name.as_str()), (16, "mixed.vf15"));
+    for frame in Traffic::new(&flows, &config).unwrap().take(2000) {
+        let decision = decide(&policy, frame.port, &frame.bytes, false, None);
+        assert_eq!(decision.ports(), ports([0]), "{} from {}", frame.sequence, frame.port);
+    }
+    assert!(scenario.events(&config).unwrap().is_empty());
+}
+
+#[test]
+fn tenants_meets_what_its_comments_say() {
+    let scenario = shipped("tenants.toml");
+    let config = small();
+    let mut policy = scenario.policy(&config).unwrap();
+    let flows = scenario.flows(&config).unwrap();
+    let events = scenario.events(&config).unwrap();
+    assert_eq!(events.iter().map(|event| event.cycle).collect::<Vec<_>>(), [15_625, 28_125, 39_063, 50_000]);
+    let mut events = events.into_iter().peekable();
+    // What each flow comes to, before VF 0 moves, after it, and after its link is down.
+    let mut seen = vec![vec![]; flows.len()];
+    for frame in Traffic::new(&flows, &config).unwrap() {
+        while let Some(event) = events.next_if(|event| event.cycle <= frame.cycle) {
+            if let Action::Change { rows, policy: after } = event.action {
+                rows.iter().for_each(|row| policy.apply(row));
+                assert_eq!(policy, *after);
+            }
+        }
+        let decision = decide(&policy, frame.port, &frame.bytes, false, None);
+        let outcome = decision.reason().map_or(Ok(decision.ports()), Err);
+        if seen[frame.flow].last() != Some(&outcome) {
+            seen[frame.flow].push(outcome);
+        }
+    }
+    assert!(events.next().is_none());
+    let expected = [
+        // While VF 0 is in the other VLAN, its address leads nowhere in this one: to the manager, which is no member.
+        vec![Ok(ports([3])), Err(Reason::Filtered)],
+        // The mirror.
+        vec![Ok(ports([1, 5]))],
+        // VF 1 is not in the other VLAN: what is for it goes to the wire, and to the mirror's target.
+        vec![Ok(ports([4])), Ok(ports([0, 1])), Err(Reason::Disabled)],
+        vec![Err(Reason::MacSpoof)],
+        vec![Err(Reason::Admission)],
+        vec![Ok(ports([0, 1]))],
+    ];
+    for (flow, (seen, expected)) in flows.iter().zip(seen.iter().zip(&expected)) {
+        assert_eq!(seen, expected, "{}", flow.name);
+    }
+}
+
+/// The keys that an unknown one is answered with.
+fn keys(text: &str) -> Vec<String> {
+    let message = Scenario::parse("x.toml", text).unwrap_err().to_string();
+    let (_, known) = message.split_once("expected").expect("a list of keys");
+    known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_documentation_knows_every_key() {
+    let page = include_str!("../../../../docs/src/scenarios.md");
+    let module = include_str!("../../scenario.rs");
+    let tables = [
+        "port",
+        "vlan",
+        "address",
+        "multicast",
+        "mirror",
+        "traffic",
+        "sink",
+        "stall",
+        "change",
+        "change.remove",
+    ];
+    let texts = tables.iter().map(|table| {
+        let outer = if *table == "change.remove" { "[[change]]\nat = \"1 us\"\n" } else { "" };
+        format!("{outer}[[{table}]]\nunknown = 1\n")
+    });
+    let mut count = 0;
+    for text in texts.chain(["unknown = 1\n".to_owned()]) {
+        for key in keys(&text) {
+            count += 1;
+            for (name, text) in [("scenarios.md", page), ("scenario.rs", module)] {
+                let shown = [
+                    format!("`{key}`"),
+                    format!("[[{key}]]"),
+                    format!("[[change.{key}]]"),
+                    format!("\n//! {key} ="),
+                ];
+                assert!(shown.iter().any(|shown| text.contains(shown)), "`{key}` is missing in {name}");
+            }
+        }
+    }
+    assert!(count > 70, "{count} keys");
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_scenario() {
+    let page = include_str!("../../../../docs/src/scenarios.md");
+    let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    resolve(example).unwrap();
+    let module = include_str!("../../scenario.rs");
+    let lines = module.lines().skip_while(|line| *line != "//! ```toml").skip(1);
+    let example: Vec<_> = lines
+        .take_while(|line| *line != "//! ```")
+        .map(|line| line.trim_start_matches("//! ").trim_start_matches("//!"))
+        .collect();
+    let (policy, flows, events) = resolve(&example.join("\n")).unwrap();
+    assert_eq!((policy.rates[3].maximum, flows.len(), events.len()), (2000, 1, 3));
+}
