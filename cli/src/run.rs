@@ -15,7 +15,7 @@ use rtl::config::Config;
 use sim::{
     clock::Clock,
     pcap::Writer,
-    veb::{Losses, Tables, bench::Bench},
+    veb::{Losses, Policy, bench::Bench, player::Player},
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,30 +96,32 @@ fn play<S: Simulator>(
     let mut captures = names.iter().map(create).collect::<Result<Vec<_>, _>>()?;
 
     let start = Instant::now();
-    let mut bench = Bench::new(sim, config, &Tables::new(config.ports()), Losses::Counted, 1)?;
-    job.set_tables(&mut bench)?;
-    bench.keep_left = true;
-    let start_cycle = bench.cycles();
-    for frame in job.traffic.clone() {
-        bench.send_at(start_cycle + frame.cycle, frame.port, frame.bytes, false);
-    }
-    let bar = progress::bar("frames", bench.waiting() as u64);
+    let after_reset = Policy::new(config.wires, config.functions());
+    let mut bench = Bench::new(sim, config, &after_reset, Losses::Counted, 1)?;
+    job.set_policy(&mut bench)?;
+    let set_up = bench.cycles();
+    let mut player = Player::new(bench, config, &job.plan);
+    let bar = match job.plan.stop {
+        Some(stop) => progress::bar("cycles", stop),
+        None => progress::spinner("frames".to_owned()),
+    };
     loop {
-        let done = bench.run_for(SLICE)?;
-        for frame in bench.take_left() {
+        let (done, left) = player.play(SLICE)?;
+        for frame in left {
             captures[frame.port].write(time(config, frame.cycle), &frame.bytes)?;
         }
-        bar.set_position(bar.length().unwrap_or(0) - bench.waiting() as u64);
+        bar.set_position(if job.plan.stop.is_some() { player.now() } else { player.sent() });
         if done {
             break;
         }
     }
     bar.finish_and_clear();
-    let cycles = bench.cycles();
-    let report = bench.finish()?;
+    let cycles = set_up + player.now();
+    let (report, results) = player.finish()?;
     let seconds = start.elapsed().as_secs_f64();
     captures.into_iter().try_for_each(Writer::finish)?;
-    Ok(Summary::new(report, cycles, seconds))
+    results.files().into_iter().try_for_each(|(name, text)| out.write(name, &text))?;
+    Ok(Summary::new(report, cycles, seconds, &results))
 }
 
 /// The simulated time of a cycle.

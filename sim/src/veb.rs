@@ -8,6 +8,7 @@
 pub mod arbitrary;
 pub mod bench;
 pub mod bridge;
+pub mod player;
 pub mod policy;
 mod port_set;
 pub mod scoreboard;

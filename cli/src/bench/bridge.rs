@@ -12,7 +12,7 @@ use rtl::config::Config;
 use sim::{
     ethernet::{FrameBuilder, MacAddress},
     veb::{
-        Losses, PortSet, Tables,
+        Losses, Policy, PortSet,
         bench::{Bench, Left},
     },
 };
@@ -26,6 +26,7 @@ struct Pattern {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum To {
+    /// The next function.
     Next,
     Port(usize),
     All,
@@ -38,10 +39,14 @@ enum To {
 pub fn measure(config: &Config, choice: Choice, frames: usize, figures: &mut Figures) -> Result<(), Error> {
     let ports = config.ports();
     let patterns = [
-        Pattern { name: "one port to one", sources: vec![0], to: To::Next },
-        Pattern { name: "all ports to all", sources: (0..ports).collect(), to: To::Next },
-        Pattern { name: "all ports to one", sources: (1..ports).collect(), to: To::Port(0) },
-        Pattern { name: "one port to all, each copy", sources: vec![0], to: To::All },
+        Pattern { name: "a wire to a function", sources: vec![0], to: To::Next },
+        Pattern { name: "all ports to all functions", sources: (0..ports).collect(), to: To::Next },
+        Pattern {
+            name: "all functions to a wire",
+            sources: (config.wires..ports).collect(),
+            to: To::Port(0),
+        },
+        Pattern { name: "a wire to all functions, each copy", sources: vec![0], to: To::All },
     ];
     let design = elaborate(|| rtl::veb::veb(config))?.design;
     let bar = progress::bar(format!("veb/{}", config.name), (patterns.len() * LENGTHS.len()) as u64);
@@ -79,8 +84,8 @@ struct Played {
 
 impl Pattern {
     /// Copies of a frame that are to leave.
-    fn copies(&self, ports: usize) -> usize {
-        if self.to == To::All { ports - 1 } else { 1 }
+    fn copies(&self, config: &Config) -> usize {
+        if self.to == To::All { config.functions() } else { 1 }
     }
 
     fn play<S: Simulator>(
@@ -90,17 +95,17 @@ impl Pattern {
         length: usize,
         frames: usize,
     ) -> Result<Played, Error> {
-        let ports = config.ports();
-        let mut bench = Bench::new(sim, config, &tables(ports), Losses::Counted, 1)?;
+        let mut bench = Bench::new(sim, config, &policy(config), Losses::Counted, 1)?;
         bench.keep_left = true;
         // A buffer whose cells were all in use before is what the bridge lives with.
-        (0..config.cells).for_each(|_| bench.send(0, frame(0, 1, LENGTHS[0]), false));
+        let other = next_function(0, config);
+        (0..config.cells).for_each(|_| bench.send(0, frame(0, other, LENGTHS[0]), false));
         collect(&mut bench, config.cells)?;
         let frames = frames.next_multiple_of(self.sources.len());
         // Latency and the order in which frames come to an end drop out of the difference.
         let (once, lost_once) = self.round(&mut bench, config, length, frames)?;
         let (twice, lost_twice) = self.round(&mut bench, config, length, 2 * frames)?;
-        let cycles = (twice as f64 - once as f64) / (frames * self.copies(ports)) as f64;
+        let cycles = (twice as f64 - once as f64) / (frames * self.copies(config)) as f64;
         Ok(Played { cycles, lost: lost_once + lost_twice })
     }
 
@@ -112,22 +117,22 @@ impl Pattern {
         length: usize,
         frames: usize,
     ) -> Result<(u64, usize), Error> {
-        let (start, ports) = (bench.cycles(), config.ports());
-        let copies = self.copies(ports);
+        let start = bench.cycles();
+        let copies = self.copies(config);
         for number in 0..frames {
             let source = self.sources[number % self.sources.len()];
             // The outputs share one reading side: more copies than it reads would fill the buffer, and rightly.
             let slot = if copies > 1 { number * length.div_ceil(config.bytes) * copies } else { 0 };
-            bench.send_at(start + slot as u64, source, self.frame(source, ports, length), false);
+            bench.send_at(start + slot as u64, source, self.frame(source, config, length), false);
         }
         let left = collect(bench, frames * copies)?;
         let end = left.iter().map(|frame| frame.cycle).max().unwrap_or(start);
         Ok((end - start, (frames * copies).saturating_sub(left.len())))
     }
 
-    fn frame(&self, source: usize, ports: usize, length: usize) -> Vec<u8> {
+    fn frame(&self, source: usize, config: &Config, length: usize) -> Vec<u8> {
         match self.to {
-            To::Next => frame(source, (source + 1) % ports, length),
+            To::Next => frame(source, next_function(source, config), length),
             To::Port(port) => frame(source, port, length),
             To::All => {
                 FrameBuilder::new(MacAddress::new([0xFF; 6]), station(source)).build_with_length(length)
@@ -157,10 +162,15 @@ fn station(port: usize) -> MacAddress {
     MacAddress::new([0x52, 0x54, 0, 0, 0, port as u8])
 }
 
+/// The function after a function; each wire has one of its own.
+pub fn next_function(port: usize, config: &Config) -> usize {
+    let function = if port < config.wires { port } else { port - config.wires + 1 };
+    config.wires + function % config.functions()
+}
+
 /// One VLAN with all ports, and a station at each.
-pub fn tables(ports: usize) -> Tables {
-    let mut tables = Tables::new(ports);
-    tables.set_members(1, PortSet::first(ports));
-    (0..ports).for_each(|port| tables.insert_entry(1, station(port), PortSet::single(port)));
-    tables
+pub fn policy(config: &Config) -> Policy {
+    let mut policy = Policy::open(config.wires, config.functions());
+    (0..config.ports()).for_each(|port| policy.insert_entry(1, station(port), PortSet::single(port)));
+    policy
 }

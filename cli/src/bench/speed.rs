@@ -10,7 +10,7 @@ use crate::{
 };
 use hdl::{Design, Native, Simulator, elaborate};
 use rtl::config::Config;
-use sim::veb::{Losses, Tables, bench::Bench};
+use sim::veb::{Losses, Policy, bench::Bench};
 use std::time::{Duration, Instant};
 
 /// What the configuration `small` is to reach, in cycles per second.
@@ -56,21 +56,23 @@ fn simulator<S: Simulator>(
     figures: &mut Figures,
 ) -> Result<(), Error> {
     let job = Job::shipped(Some(config))?;
-    let capture: Vec<(usize, Vec<u8>)> = job.traffic.clone().map(|frame| (frame.port, frame.bytes)).collect();
+    let capture: Vec<(usize, Vec<u8>)> =
+        job.plan.traffic.clone().map(|frame| (frame.port, frame.bytes)).collect();
     let ports = config.ports();
     let shortest: Vec<(usize, Vec<u8>)> =
-        (0..ports).map(|port| (port, bridge::frame(port, (port + 1) % ports, 64))).collect();
+        (0..ports).map(|port| (port, bridge::frame(port, bridge::next_function(port, config), 64))).collect();
     let goal = (config.name == "small").then_some(goal);
 
     let workloads =
-        [("shipped capture", capture, None), ("64 B at all ports", shortest, Some(bridge::tables(ports)))];
-    for (workload, frames, tables) in workloads {
+        [("shipped capture", capture, None), ("64 B at all ports", shortest, Some(bridge::policy(config)))];
+    for (workload, frames, policy) in workloads {
         let sim = build()?;
         let spinner = progress::spinner(format!("{name}: {workload}"));
-        let mut bench = Bench::new(sim, config, &Tables::new(ports), Losses::Counted, 1)?;
-        match tables {
-            Some(tables) => bench.set_tables(&tables)?,
-            None => job.set_tables(&mut bench)?,
+        let after_reset = Policy::new(config.wires, config.functions());
+        let mut bench = Bench::new(sim, config, &after_reset, Losses::Counted, 1)?;
+        match policy {
+            Some(policy) => bench.set_policy(&policy)?,
+            None => job.set_policy(&mut bench)?,
         }
         let (cycles, entered) = saturate(&mut bench, &frames, time)?;
         spinner.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What is to be played: the captures, where they enter, and the tables of the bridge.
+//! What is to be played: flows, where they enter, and the policy of the bridge.
 
 use super::Arguments;
 use crate::{arguments, error::Error};
@@ -8,7 +8,7 @@ use sim::{
     pcap::{self, CapturedFrame, Reader},
     scenario::Scenario,
     traffic::{Content, Flow, Pace, Traffic},
-    veb::{Tables, bench::Bench},
+    veb::{Policy, bench::Bench, player::Plan},
 };
 use std::convert::Infallible;
 use std::path::Path;
@@ -23,11 +23,9 @@ const WIRE: usize = 0;
 /// Everything a run reads, read and checked.
 pub struct Job {
     pub config: Config,
-    tables: Tables,
-    /// The tables were made from the capture, so that an entry more or less is no error.
+    pub plan: Plan,
+    /// The policy was made from the capture, so that an entry more or less is no error.
     learned: bool,
-    /// What is played.
-    pub traffic: Traffic,
 }
 
 impl Job {
@@ -59,16 +57,18 @@ impl Job {
         }
     }
 
-    /// A capture into the first wire, with tables that its frames suggest.
+    /// A capture into the first wire, with a policy that its frames suggest.
     fn learn(chosen: Option<&Config>, path: &Path, frames: Vec<CapturedFrame>) -> Job {
         let config = chosen.cloned().unwrap_or_else(Config::small);
         let bytes = frames.iter().map(|frame| frame.bytes.as_slice());
-        let tables = Tables::from_capture(&config.port_names(), WIRE, bytes);
+        let policy = Policy::from_capture(config.wires, config.functions(), WIRE, bytes);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let content = Content::Capture(path.to_owned());
         let flow = Flow { name, port: WIRE, content, pace: Pace::Max, start: 0, stop: None, frames: None };
-        let Ok(traffic) = Traffic::with_captures::<Infallible>(&[flow], &config, |_| Ok(frames.clone()));
-        Job { config, tables, learned: true, traffic }
+        let flows = vec![flow];
+        let Ok(traffic) = Traffic::with_captures::<Infallible>(&flows, &config, |_| Ok(frames.clone()));
+        let plan = Plan { policy, flows, traffic, sinks: vec![], events: vec![], stop: None };
+        Job { config, plan, learned: true }
     }
 
     /// What a scenario says.
@@ -94,21 +94,27 @@ impl Job {
             (None, Some(config)) => config,
             (None, None) => Config::small(),
         };
-        let tables = Tables::of_policy(&scenario.policy(&config)?);
-        let traffic = Traffic::with_captures(&scenario.flows(&config)?, &config, read)?;
-        scenario.events(&config)?;
-        Ok(Job { tables, learned: false, traffic, config })
+        let flows = scenario.flows(&config)?;
+        let plan = Plan {
+            policy: scenario.policy(&config)?,
+            traffic: Traffic::with_captures(&flows, &config, read)?,
+            flows,
+            sinks: scenario.sinks(&config)?,
+            events: scenario.events(&config)?,
+            stop: scenario.stop(&config),
+        };
+        Ok(Job { plan, learned: false, config })
     }
 
-    /// Writes the tables into the bridge.
+    /// Sets the bridge up.
     ///
     /// # Errors
     /// An entry of a scenario that the bridge has no room for; of learned ones a note tells how many there are.
-    pub fn set_tables<S: Simulator>(&self, bench: &mut Bench<S>) -> Result<(), Error> {
+    pub fn set_policy<S: Simulator>(&self, bench: &mut Bench<S>) -> Result<(), Error> {
         if !self.learned {
-            return Ok(bench.set_tables(&self.tables)?);
+            return Ok(bench.set_policy(&self.plan.policy)?);
         }
-        let left_out = bench.set_tables_that_fit(&self.tables)?;
+        let left_out = bench.set_policy_that_fits(&self.plan.policy)?;
         if let [(vid, address), ..] = left_out.as_slice() {
             eprintln!(
                 "note: {} addresses found no room in the table, the first {address} in VLAN {vid}; their frames go \

@@ -2,7 +2,10 @@
 
 use rtl::config::Config;
 use serde::Serialize;
-use sim::veb::{Mismatch, Report};
+use sim::{
+    report::Results,
+    veb::{Mismatch, Report},
+};
 
 /// The figures, in the shape that other programs rely on.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +39,8 @@ pub struct Summary {
     pub figures: Figures,
     seconds: f64,
     mismatches: Vec<Mismatch>,
+    /// What became of each flow, as a table.
+    flows: String,
 }
 
 /// Mismatches that the table spells out.
@@ -43,14 +48,14 @@ const SHOWN: usize = 10;
 
 impl Summary {
     /// `seconds` is the wall-clock time that the simulation took.
-    pub fn new(report: Report, cycles: u64, seconds: f64) -> Summary {
+    pub fn new(report: Report, cycles: u64, seconds: f64, results: &Results) -> Summary {
         let ports = report.ports.iter().map(|port| Port {
             name: port.name.clone(),
             frames_out: port.frames,
             bytes_out: port.bytes,
         });
         let drops =
-            report.drops.iter().map(|(reason, frames)| Drops { reason: reason.to_string(), frames: *frames });
+            report.drops().into_iter().map(|(reason, frames)| Drops { reason: reason.to_string(), frames });
         let figures = Figures {
             frames_in: report.frames_in,
             mismatches: report.mismatch_count(),
@@ -59,7 +64,7 @@ impl Summary {
             cycles,
             frames_per_second: (report.frames_in as f64 / seconds).round(),
         };
-        Summary { figures, seconds, mismatches: report.mismatches }
+        Summary { figures, seconds, mismatches: report.mismatches, flows: results.text() }
     }
 
     /// For people.
@@ -74,6 +79,7 @@ impl Summary {
         for drops in &self.figures.drops {
             out += &format!("{:12} {:>12}\n", drops.reason, drops.frames);
         }
+        out += &format!("\n{}", self.flows);
         out += &format!(
             "\n{cycles} cycles in {:.2} s: {:.0} cycles/s, {:.0} frames/s\n",
             self.seconds,

@@ -10,7 +10,7 @@ use super::{
     statistics::{Count, Kind, Statistics},
 };
 use crate::ethernet::MacAddress;
-use crate::random::Random;
+use crate::{random::Random, traffic::Sink};
 use bus::Bus;
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use rtl::{
@@ -52,6 +52,15 @@ pub enum BenchError {
     NoRoom { vid: u16, address: MacAddress },
     #[error("nothing moved for {0} cycles, and frames are still inside")]
     Stuck(u64),
+}
+
+/// A frame that began to come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// What it was sent with.
+    pub mark: (usize, u64),
+    /// Cycle of its first beat.
+    pub cycle: u64,
 }
 
 /// What a command on a row came to.
@@ -132,6 +141,7 @@ struct Waiting {
     bytes: Vec<u8>,
     error: bool,
     forced: Option<PortSet>,
+    mark: Option<(usize, u64)>,
     /// Not offered before this cycle.
     not_before: u64,
 }
@@ -151,6 +161,10 @@ struct Egress {
     ports: BeatPorts,
     ready: bool,
     bytes: Vec<u8>,
+    /// Cycle of the first beat of `bytes`.
+    begun: u64,
+    /// What takes the frames; at once without one.
+    link: Option<Sink>,
 }
 
 /// The bridge between a model and a scoreboard.
@@ -176,6 +190,9 @@ pub struct Bench<S> {
     /// Cycles since a beat moved.
     idle_cycles: u64,
     left: Vec<Left>,
+    begun: Vec<Begun>,
+    /// No frame begins.
+    held: bool,
     /// Keep frames that left for [`Bench::take_left`].
     pub keep_left: bool,
 }
@@ -202,8 +219,13 @@ impl<S: Simulator> Bench<S> {
             offered: false,
             valid: false,
         });
-        let egress =
-            ports.clone().map(|port| Egress { ports: stream("egress", port), ready: false, bytes: vec![] });
+        let egress = ports.clone().map(|port| Egress {
+            ports: stream("egress", port),
+            ready: false,
+            bytes: vec![],
+            begun: 0,
+            link: None,
+        });
         let wishes = ports.map(|port| {
             ["unicast", "multicast", "vlan"].map(|kind| find(&interface, &format!("wishes_{port}_{kind}")))
         });
@@ -226,6 +248,8 @@ impl<S: Simulator> Bench<S> {
             waiting: 0,
             idle_cycles: 0,
             left: vec![],
+            begun: vec![],
+            held: false,
             keep_left: false,
             sim,
         };
@@ -482,7 +506,7 @@ impl<S: Simulator> Bench<S> {
     /// # Panics
     /// If the frame is empty.
     pub fn send_at(&mut self, cycle: u64, port: usize, bytes: Vec<u8>, error: bool) {
-        self.queue(port, Waiting { bytes, error, forced: None, not_before: cycle });
+        self.queue(port, Waiting { bytes, error, forced: None, mark: None, not_before: cycle });
     }
 
     /// Queues a frame of the manager that goes to these ports past all rules.
@@ -490,7 +514,45 @@ impl<S: Simulator> Bench<S> {
     /// # Panics
     /// If the frame is empty.
     pub fn send_forced(&mut self, bytes: Vec<u8>, error: bool, ports: PortSet) {
-        self.queue(self.manager, Waiting { bytes, error, forced: Some(ports), not_before: 0 });
+        self.queue(self.manager, Waiting { bytes, error, forced: Some(ports), mark: None, not_before: 0 });
+    }
+
+    /// Queues a frame with a mark by which [`Bench::take_begun`] tells when it has begun to come in.
+    ///
+    /// # Panics
+    /// If the frame is empty.
+    pub fn send_marked(&mut self, port: usize, bytes: Vec<u8>, mark: (usize, u64)) {
+        self.queue(port, Waiting { bytes, error: false, forced: None, mark: Some(mark), not_before: 0 });
+    }
+
+    /// Frames of one port that are queued and not wholly in the bridge.
+    pub fn waiting_at(&self, port: usize) -> usize {
+        self.ingress[port].waiting.len()
+    }
+
+    /// Marked frames that have begun to come in since the last call.
+    pub fn take_begun(&mut self) -> Vec<Begun> {
+        std::mem::take(&mut self.begun)
+    }
+
+    /// From now on a port's frames leave over a link of its own rate.
+    pub fn set_link(&mut self, port: usize, link: Option<Sink>) {
+        self.egress[port].link = link;
+    }
+
+    /// Makes every change that leads to `policy` while no frame is undecided: sources begin no frame meanwhile.
+    ///
+    /// # Errors
+    /// See [`Bench::set_policy`].
+    pub fn set_policy_between_frames(&mut self, policy: &Policy) -> Result<(), BenchError> {
+        self.held = true;
+        while self.ingress.iter().any(|ingress| ingress.offered || ingress.moved > 0) {
+            self.cycle()?;
+        }
+        (0..DECIDED).try_for_each(|_| self.cycle())?;
+        let result = self.set_policy(policy);
+        self.held = false;
+        result
     }
 
     fn queue(&mut self, port: usize, frame: Waiting) {
@@ -631,7 +693,8 @@ impl<S: Simulator> Bench<S> {
         let frame = ingress.waiting.front().filter(|frame| frame.not_before <= now);
         let paused = self.behaviour[port].pause > 0 && self.random.chance(self.behaviour[port].pause);
         let ports = ingress.ports;
-        let Some(frame) = frame.filter(|_| !paused) else {
+        let held = self.held && ingress.moved == 0;
+        let Some(frame) = frame.filter(|_| !paused && !held) else {
             if std::mem::replace(&mut ingress.valid, false) {
                 self.sim.write(ports.valid, &[0]);
             }
@@ -668,8 +731,10 @@ impl<S: Simulator> Bench<S> {
 
     fn choose_ready(&mut self, port: usize) {
         let stall = self.behaviour[port].stall;
-        let ready = stall == 0 || (stall < 100 && !self.random.chance(stall));
+        let now = self.sim.cycles();
         let egress = &mut self.egress[port];
+        let free = !egress.bytes.is_empty() || egress.link.as_ref().is_none_or(|link| link.is_free(now));
+        let ready = free && (stall == 0 || (stall < 100 && !self.random.chance(stall)));
         if ready != egress.ready {
             egress.ready = ready;
             self.sim.write(egress.ports.ready, &[ready as u64]);
@@ -683,9 +748,12 @@ impl<S: Simulator> Bench<S> {
             return false;
         }
         let ingress = &mut self.ingress[port];
+        let frame = ingress.waiting.front().expect("a beat is offered of the first waiting frame");
+        if let Some(mark) = frame.mark.filter(|_| ingress.moved == 0) {
+            self.begun.push(Begun { mark, cycle: self.sim.cycles() });
+        }
         ingress.offered = false;
         ingress.moved += self.beat_bytes;
-        let frame = ingress.waiting.front().expect("a beat is offered of the first waiting frame");
         if ingress.moved >= frame.bytes.len() {
             let frame = ingress.waiting.pop_front().expect("the frame that has just ended");
             self.waiting -= 1;
@@ -717,10 +785,19 @@ impl<S: Simulator> Bench<S> {
             (1..=self.beat_bytes).contains(&count) && (last || count == self.beat_bytes),
             "egress {port}: a beat of {count} bytes, last: {last}"
         );
-        let bytes = &mut self.egress[port].bytes;
+        let now = self.sim.cycles();
+        let egress = &mut self.egress[port];
+        if egress.bytes.is_empty() {
+            egress.begun = now;
+        }
+        let bytes = &mut egress.bytes;
         bytes.extend(limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(count));
         if last {
             let bytes = std::mem::take(bytes);
+            let begun = egress.begun;
+            if let Some(link) = &mut egress.link {
+                link.took(bytes.len(), begun);
+            }
             self.scoreboard.left(port, &bytes, error);
             if self.keep_left {
                 let source = (port == self.manager).then(|| self.word(self.manager_source) as usize);

@@ -77,7 +77,7 @@ fn parse(line: &str, widths: &[usize]) -> Option<Vec<String>> {
         rest = last;
         first.to_string()
     });
-    (digits.len() == widths.iter().sum()).then(|| cut.collect())
+    (digits.len() == widths.iter().sum::<usize>()).then(|| cut.collect())
 }
 
 fn bench(interface: &Interface, cycles: usize, width: usize) -> String {

@@ -114,7 +114,7 @@ fn frames_during_a_change_must_differ() {
 #[test]
 fn a_flood_of_equal_frames_does_not_forget_who_is_undecided() {
     let ports: Vec<String> = (0..20).map(|port| format!("vf{port}")).collect();
-    let mut board = Board::new(&ports, Losses::Forbidden);
+    let mut board = Scoreboard::new(&ports, Losses::Forbidden);
     (0..50 * 19).for_each(|n| board.entered(1 + n % 19, &frame(1), &to(1, &[0], &[])));
     board.entered_during_change(1, &frame(2), vec![to(2, &[0], &[]), Decision::Drop(Reason::Vlan)]);
     (0..50 * 19).for_each(|_| board.left(0, &frame(1), false));
