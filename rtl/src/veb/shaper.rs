@@ -20,7 +20,7 @@
 //!
 //! # Tokens
 //! A visit adds `maximum << rate_shift` unless the bucket holds the burst; a frame costs its bytes and RATE_OVERHEAD, times
-//! `byte_cost`: see [`units::Units`]. All are integers, so the rate has no error, however long. In `small` a sweep takes 32
+//! `byte_cost`: see `units.rs`. All are integers, so the rate has no error, however long. In `small` a sweep takes 32
 //! cycles, adds 16 tokens for each Mb/s, and a byte costs 625; in `x3100` and `wide` it takes 64 and adds 4, and a byte
 //! costs 125. A frame is charged when it has been decided, so the bucket goes below zero by what was under way.
 //!
@@ -38,7 +38,7 @@
 //! most two rounds' credit.
 //!
 //! `scale` makes quanta weights: 1, 2, 3 work as well as 1500, 3000, 4500. It goes up when rounds come less than
-//! [`HURRY`] looks apart, and down when 15 looks found none necessary.
+//! three looks apart, and down when 15 looks found none necessary.
 //!
 //! # Timing
 //! `open` is a register, 0 for functions until `cleared`, which takes a sweep for each group. A charge closes its port 6 or
@@ -246,7 +246,7 @@ pub fn shaper(config: &Config) -> ShaperIo {
         charges.enq.valid.set(io.frame.valid & cleared);
         charges.enq.payload.set(Charge { port, group: group_of(destinations.trunc(wires)), length });
         charges.deq.ready.set(between);
-        assert(charges.enq.ready | !charges.enq.valid, "frames are charged as they come");
+        assume(charges.enq.ready | !charges.enq.valid, "no more frames come at once than may wait");
         let charge = charges.deq.payload;
 
         // S0: the row of the port, where it sends, and to which groups it owes.
