@@ -35,7 +35,7 @@ const PEERS: [Peer; 8] = [
     ),
     peer("verilog-axis axis_switch", "8x8, 64 bit, no lookup", [6157, 1536, 0, 0, 174], "veb/veb"),
     peer("verilog-cam cam_bram", "60 bit x 32 entries", [1718, 662, 30, 14, 177], "veb/mac_table"),
-    peer("corundum stats_counter", "256 x 64 bit", [246, 162, 0, 2, 211], "veb/drop_counters"),
+    peer("corundum stats_counter", "256 x 64 bit", [246, 162, 0, 2, 211], "veb/statistics"),
     peer("corundum stats_counter", "256 x 64 bit", [246, 162, 0, 2, 211], "prim/event_counters"),
     peer(
         "verilog-axis axis_fifo",

@@ -3,22 +3,18 @@
 use super::*;
 use rtl::config::Config;
 use serde_json::Value;
-use sim::{
-    pcap,
-    scenario::Scenario,
-    veb::{Decision, Model, Tables},
-};
+use sim::{pcap, scenario::Scenario, veb::bridge::decide};
 
 /// What leaves each port of the shipped scenario, by the model.
 fn expected() -> Vec<(String, Vec<Vec<u8>>)> {
     let config = Config::small();
     let names = config.port_names();
     let scenario = Scenario::load(data("lan.toml")).unwrap();
-    let model = Model::new(Tables::of_policy(&scenario.policy(&config).unwrap()));
+    let policy = scenario.policy(&config).unwrap();
     let mut ports: Vec<(String, Vec<Vec<u8>>)> = names.into_iter().map(|name| (name, vec![])).collect();
     for frame in pcap::read(data("lan.pcap")).unwrap() {
-        if let Decision::Forward(destinations) = model.decide(0, &frame.bytes, false) {
-            destinations.iter().for_each(|port| ports[port].1.push(frame.bytes.clone()));
+        for copies in decide(&policy, 0, &frame.bytes, false, None).copies() {
+            copies.ports.iter().for_each(|port| ports[port].1.push(copies.bytes.to_vec()));
         }
     }
     ports

@@ -167,7 +167,7 @@ pub const TABLES: &[Table] = &[
                 63,
                 0,
                 "bytes",
-                "How many bytes they had, without FCS, as they came in or as they leave.",
+                "How many bytes they had, without FCS, as they came in or as they leave; a frame counts 16383 at most.",
             ),
         ],
         doc: "Counters; frames and bytes of a row are of one moment. A kind that is not listed reads 0.",

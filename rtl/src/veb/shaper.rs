@@ -3,44 +3,47 @@
 //! # Purpose
 //! A function's frame starts when all of this holds; what has started is never held up:
 //! - **Maximum**: its token bucket is not in debt.
-//! - **Share**: its credit in the deficit round robin is not in debt.
+//! - **Share**: its credit in the deficit round robin is in debt to no bottleneck.
 //! - **Class**: no function of a higher class has something to send to the same bottleneck.
 //! - **Back-pressure**: no port that its last frame went to is congested; and `hold_all` is not set.
 //!
 //! # Schematic
 //! ```text
-//!  count ─► visit ──┐   S0         S1              S2                S3                S4
-//!                   ├─► RATE row ─► × byte cost ─► tokens ± ───────► may it? ────────► open[port]
-//!  frame ─► charge ─┘   last ports  group, class   quantum × 4^scale  credit ± ───────► active, rich
-//!                                   └────────────► scale of group and class ◄── round ◄───┘
+//!  count ─► visit ──┐    S0         S1            S2                 S3           S4
+//!                   ├─► RATE row ─► × byte cost ─► tokens ± ────────► may it? ───► open[port]
+//!  frame ─► charge ─┘   last ports                quantum × 4^scale ► credit ± ──► active, rich, poor
+//!                                                   pace ▲                           │ end of a sweep
+//!                                                        └────────── rounds ◄────────┘
 //! ```
-//! Nothing looks at all ports at once. A counter *visits* one port in every other cycle; a *sweep* visits all. The cycles
-//! between charge the frames that have ended. Both go through the same five stages, and the memories have a word for
-//! each port.
+//! Nothing looks at all ports at once. A counter *visits* a port in every other cycle; a *sweep* visits all. The cycles
+//! between charge frames. Both go through the same stages, and the memories have a word for each port.
 //!
 //! # Tokens
-//! A visit adds `maximum << rate_shift` unless the bucket holds the burst, a frame costs its bytes and RATE_OVERHEAD times
-//! `byte_cost`: see [`Units`]. All are integers, so the rate has no error, however long. `small` visits each 16 cycles,
-//! adds 8 tokens for each Mb/s, and a byte costs 625; `x3100` and `wide`: 64 cycles, 4 tokens, 125.
+//! A visit adds `maximum << rate_shift` unless the bucket holds the burst; a frame costs its bytes and RATE_OVERHEAD, times
+//! `byte_cost`: see `units.rs`. All are integers, so the rate has no error, however long. In `small` a sweep takes 32
+//! cycles, adds 16 tokens for each Mb/s, and a byte costs 625; in `x3100` and `wide` it takes 64 and adds 4, and a byte
+//! costs 125. A frame is charged when it has been decided, so the bucket goes below zero by what was under way.
 //!
 //! # Shares
-//! A frame is subtracted from its port's credit when it has ended. Ports share by *group* (the bottleneck: the lowest wire
-//! among the ports that a port's last frame went to, or else the inside of the bridge) and class. When a sweep finds that
-//! none of the active ports of a group and class is *rich* (holds as much as a round would bring), the next sweep is a
-//! round: each port of them that is not rich gets its quantum times `4^scale`. Rounds come this early, and not when all
-//! are in debt, because finding out takes a sweep. A port that stays active gets the same number of quanta as the others,
-//! so shares are exact up to one frame and two rounds; a port that does not send holds two rounds at most.
+//! A *group* is what sends to one bottleneck: a wire (the lowest in a frame's destinations), or else the inside of the
+//! bridge. A port has a credit in each group, from which its frames to it are subtracted with their overhead. Each sweep
+//! looks at one group. A port is *active* in it if it sends to it or owes to it, its gate had a beat waiting in each four
+//! cycles since its last visit, and no congestion elsewhere holds it back: a source that is slow or pauses in mid-frame
+//! keeps nothing from the others. It is *rich* if its credit is what a round would bring, else *poor*. If a class has a
+//! poor port, and no rich one that may send, the next sweep is a *round* of the same group: each poor port of the class
+//! gets its quantum times `4^scale`.
 //!
-//! Active is a port whose gate had a beat waiting in each four cycles since its last visit, and that neither its tokens nor
-//! congestion elsewhere hold back. So a source that is slow or pauses within its frame keeps no round from the others.
+//! Rounds come while there is credit left, because finding out takes a sweep. Ports that stay active get the same number of
+//! quanta, whenever a round comes, so shares are exact up to one frame and two rounds. A port that does not send keeps at
+//! most two rounds' credit.
 //!
-//! `scale` makes quanta weights: whether they are 1, 2, 3 or 1500, 3000, 4500, a round is large enough for the sweeps. It
-//! goes up when rounds come less than four sweeps apart, and down after 32 sweeps without one.
+//! `scale` makes quanta weights: 1, 2, 3 work as well as 1500, 3000, 4500. It goes up when rounds come less than
+//! three looks apart, and down when 15 looks found none necessary.
 //!
 //! # Timing
-//! `open` is a register, and is 0 until `cleared`, one sweep after reset. A charge closes its port 6 or 7 cycles after
-//! `frame`; what the port starts in these cycles goes beyond its burst, and is paid for. Everything else (tokens, classes,
-//! congestion) acts at the next visit; a change of who is active one or two sweeps later. `hold_all` acts at once.
+//! `open` is a register, 0 for functions until `cleared`, which takes a sweep for each group. A charge closes its port 6 or
+//! 7 cycles after `frame`. Tokens, back-pressure and rows act at the port's next visit, rounds and classes when their
+//! group has had its look: two or three sweeps later, or up to six in rounds. `hold_all` closes in the next cycle.
 
 mod units;
 
@@ -243,7 +246,7 @@ pub fn shaper(config: &Config) -> ShaperIo {
         charges.enq.valid.set(io.frame.valid & cleared);
         charges.enq.payload.set(Charge { port, group: group_of(destinations.trunc(wires)), length });
         charges.deq.ready.set(between);
-        assert(charges.enq.ready | !charges.enq.valid, "frames are charged as they come");
+        assume(charges.enq.ready | !charges.enq.valid, "no more frames come at once than may wait");
         let charge = charges.deq.payload;
 
         // S0: the row of the port, where it sends, and to which groups it owes.

@@ -119,7 +119,7 @@ pub struct Frame {
     pub error: Bool,
     /// There was no cell for some part of it.
     pub broken: Bool,
-    /// In bytes; counts on up to two beats beyond the limit.
+    /// In bytes; all ones for more than it can say.
     pub length: U<14>,
     #[ty(Chain::ty(config))]
     pub chain: Chain,

@@ -76,7 +76,7 @@ struct Progress {
     /// The tail is full, and the next beat is to be stored.
     wants_cell: Bool,
     length: U<14>,
-    /// The length is beyond the limit; it counts no further, and the rest is not stored.
+    /// The length is beyond the limit, and the rest is not stored.
     overlong: Bool,
     /// Beats so far, as far as they can hold bytes of the header.
     #[ty(bits(2))]
@@ -158,8 +158,8 @@ pub fn writer(config: &Config) -> WriterIo {
 
         let cells = before.chain.cells + gets_cell.bits().zext(config.cell_count_bits());
         let broken = before.broken | (needs_cell & !io.free.valid);
-        let sum = before.length + beat.count.zext(14).as_u();
-        let length = before.overlong.mux(before.length, sum);
+        let sum = before.length.wide_add(beat.count.zext(14));
+        let length = sum.bit(14).mux(lit((1 << 14) - 1, 14), sum.trunc(14)).as_u();
         // A beat late: what is stored beyond the limit is freed with the rest.
         let overlong = before.overlong | before.length.gt(MAX_FRAME);
         let chain = Chain {

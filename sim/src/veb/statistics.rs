@@ -102,6 +102,9 @@ fn cast(destination: MacAddress) -> usize {
     }
 }
 
+/// What a frame counts at most: hardware has 14 bits for a length.
+const MOST_BYTES: usize = (1 << 14) - 1;
+
 /// A pair of counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Count {
@@ -219,7 +222,7 @@ impl Statistics {
 
     fn add(&mut self, port: usize, kind: Kind, bytes: usize) {
         let count = &mut self.counts[port][kind.number()];
-        *count = count.plus(Count { frames: 1, bytes: bytes as u64 });
+        *count = count.plus(Count { frames: 1, bytes: bytes.min(MOST_BYTES) as u64 });
     }
 }
 

@@ -296,18 +296,24 @@ fn shares_in_other_sizes() {
     }
 }
 
-/// As many frames at once as may come are all charged.
+/// A charge closes its port at once, and as many frames as may come at once are all charged.
 #[test]
 fn charges_wait() {
     let mut world = World::new(Config::x3100(), &[]);
     world.set(7, 1000, 0, 0, 0);
     let (io, sim) = (world.io, &mut world.bench.sim);
     sim.poke(io.pending, 1 << 7);
+    while sim.peek(io.open) >> 7 & 1 == 0 {
+        sim.step();
+    }
     sim.poke(io.frame.valid, true);
     sim.poke(io.frame.payload.port, 7);
     sim.poke(io.frame.payload.length, 1000);
     sim.poke(io.frame.payload.destinations, 1);
-    (0..CHARGES).for_each(|_| sim.step());
+    for cycle in 1..=CHARGES {
+        sim.step();
+        assert!(cycle < 7 || sim.peek(io.open) >> 7 & 1 == 0, "open {cycle} cycles after the frame");
+    }
     sim.poke(io.frame.valid, false);
     (0..100).for_each(|_| sim.step());
     let closed = (0..200_000).take_while(|_| {
