@@ -198,7 +198,7 @@ impl Model {
             0x44 => self.index,
             0x48 => 0,
             0x4c => u32::from(!self.usable || self.running.is_some()) | self.outcome << 1,
-            0x60..=0x74 if address % 4 == 0 => self.data[usize::from(address - 0x60) / 4],
+            0x60..=0x74 if address.is_multiple_of(4) => self.data[usize::from(address - 0x60) / 4],
             _ => return (0, true),
         };
         (value, false)
@@ -238,7 +238,9 @@ impl Model {
             0x40 if free && data < 16 => self.table = data,
             0x44 if free && data < 4096 => self.index = data,
             0x48 if free && self.usable && self.command(data).is_some() => self.running = self.command(data),
-            0x60..=0x74 if free && address % 4 == 0 => self.data[usize::from(address - 0x60) / 4] = data,
+            0x60..=0x74 if free && address.is_multiple_of(4) => {
+                self.data[usize::from(address - 0x60) / 4] = data
+            }
             _ => return true,
         }
         false
