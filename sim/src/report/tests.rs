@@ -73,14 +73,14 @@ fn flows_are_counted() {
 fn throughput_is_that_of_each_bin() {
     let results = run();
     assert_eq!(results.bin.nanoseconds, 20_000.0);
-    let near = |rates: &[f64], expected: f64| {
+    let near = |rates: &[f64], expected: f64, tolerance: f64| {
         assert_eq!(rates.len(), 50);
-        assert!(rates.iter().all(|rate| (rate - expected).abs() <= 12.0), "{rates:?}");
+        assert!(rates.iter().all(|rate| (rate - expected).abs() <= tolerance), "{rates:?}");
     };
-    near(&results.ports[0].sent_mbps, 1000.0);
-    near(&results.ports[1].received_mbps, 900.0);
-    near(&results.ports[3].sent_mbps, 500.0);
-    near(&results.ports[5].sent_mbps, 0.0);
+    near(&results.ports[0].sent_mbps, 1000.0, 0.1);
+    near(&results.ports[1].received_mbps, 900.0, 45.0);
+    near(&results.ports[3].sent_mbps, 500.0, 0.1);
+    near(&results.ports[5].sent_mbps, 0.0, 0.0);
 }
 
 #[test]
@@ -174,41 +174,4 @@ fn plots_name_what_they_show() {
         }
     }
     assert!(!received.contains("vf0") && !latency.contains(">\nb\n"));
-}
-
-#[test]
-fn dump() {
-    let config = Config::x3100();
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbench/data");
-    let scenario = crate::scenario::Scenario::load(folder.join("shares.toml")).unwrap();
-    let flows = scenario.flows(&config).unwrap();
-    let mut collector = Collector::new(&flows, &config);
-    let mut random = crate::random::Random::new(1);
-    for mut flow in flows.clone() {
-        flow.pace = Pace::Bits { per_second: 200_000_000 * (1 + flow.port as u64 % 5), overhead: 0 };
-        let number = flows.iter().position(|other| other.name == flow.name).unwrap();
-        for frame in Traffic::new(&[flow.clone()], &config).unwrap() {
-            let bytes = match &flow.content {
-                Content::Generated(stream) => {
-                    stream.frame(Stamp { flow: number as u32, sequence: frame.sequence, cycle: frame.cycle })
-                }
-                _ => panic!(),
-            };
-            collector.offered(&Departure { flow: number, ..frame.clone() });
-            collector.entered(number, frame.sequence, frame.cycle);
-            let mut latency = 60 + frame.bytes.len() as u64 / 16 + random.below(100) as u64;
-            if random.below(20) == 0 {
-                latency += random.below(4000) as u64 / (1 + number as u64 % 3)
-            }
-            collector.left(0, &bytes, frame.cycle + latency);
-            if number == 3 {
-                collector.left(3, &bytes, frame.cycle + latency);
-            }
-        }
-    }
-    let results = collector.finish(&config.port_names(), 500_000);
-    std::fs::write("/tmp/w-scenario-sent.svg", results.sent_svg()).unwrap();
-    std::fs::write("/tmp/w-scenario-received.svg", results.received_svg()).unwrap();
-    std::fs::write("/tmp/w-scenario-latency.svg", results.latency_svg()).unwrap();
-    println!("{}", results.text());
 }
