@@ -93,11 +93,11 @@ struct BeatPorts {
 }
 
 impl Ports {
-    /// All streams whose `valid` has this direction, but for those that change tables.
+    /// All streams whose `valid` has this direction, but for commands to tables.
     fn find(interface: &Interface, direction: Direction) -> Vec<Ports> {
         let position = |name: &str| interface.ports.iter().position(|port| port.name == name);
         let stream = |(valid, port): (usize, &Port)| {
-            let name = port.name.strip_suffix("_valid").filter(|name| !name.ends_with("_change"))?;
+            let name = port.name.strip_suffix("_valid").filter(|name| *name != "row")?;
             let ready = position(&format!("{name}_ready"))?;
             let prefix = format!("{name}_");
             let field = |field: &str| {

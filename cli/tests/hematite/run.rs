@@ -121,7 +121,8 @@ fn a_later_run_replaces_an_earlier_one() {
     };
     let ports = Config::small().port_names();
     let mut files: Vec<String> = ports.iter().map(|name| format!("{name}.pcap")).collect();
-    files.extend([".hematite".into(), "summary.json".into(), "summary.txt".into()]);
+    let reports = ["flows.json", "flows.txt", "latency.svg", "received.svg", "sent.svg"];
+    files.extend([".hematite", "summary.json", "summary.txt"].into_iter().chain(reports).map(String::from));
     files.sort();
     let with_trace = run(&["--trace"]);
     assert_eq!(with_trace.len(), files.len() + 1);

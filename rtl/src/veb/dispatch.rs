@@ -103,7 +103,7 @@ pub struct DispatchIo {
 /// A port has room while the cells that it is owed are below its limit and no more than those that are free: with one
 /// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Room is some
 /// cycles behind: a port may take a few frames more. Takes a decision in four cycles unless `release` stalls. All
-/// outputs come from registers through one step of logic.
+/// outputs come from registers, or from them through one step of logic.
 #[hdl]
 pub fn dispatch(config: &Config) -> DispatchIo {
     let name = format!("veb_dispatch_{}x{}", config.ports(), config.cells);
@@ -160,8 +160,10 @@ pub fn dispatch(config: &Config) -> DispatchIo {
             queue.payload.set(QueueEntry { head: chain.head, edit, length });
         }
         let cast = decision.cast;
-        io.hold.valid.set(occupied & !goes_nowhere);
-        io.hold.payload.set(Held { chain, length, cast, copies: prim::popcount(accepted) });
+        // A cycle later: counting takes long, and no copy is read so soon.
+        io.hold.valid.set(delay(occupied & !goes_nowhere));
+        let copies = prim::popcount(accepted);
+        io.hold.payload.set(delay_without_reset(Held { chain, length, cast, copies }));
         io.leaving.valid.set(occupied & !goes_nowhere);
         let leaving = Leaving { tag: decision.tag, source: decision.port };
         io.leaving.payload.set(LeavingWrite { head: chain.head, leaving });
