@@ -1,5 +1,6 @@
 //! The bridge's hardware against its reference model.
 
+mod bandwidth;
 mod changes;
 mod data_path;
 mod isolation;
