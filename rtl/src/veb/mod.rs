@@ -44,7 +44,7 @@ use crate::{
 };
 use hdl::*;
 use policy::Wishes;
-use types::{Decision, Forced, QueueEntry};
+use types::{Decision, Forced, Frame, QueueEntry};
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -117,7 +117,10 @@ pub fn veb(config: &Config) -> VebIo {
         writer.beats.connect(&ingress.beats);
         writer.free.connect(&cells.free);
         writer.exhausted.set(cells.exhausted);
-        classifier.frame.connect(&writer.frame);
+        // Ports that send in step end their frames in step, and a decision takes four cycles.
+        let complete = prim::fifo(Frame::ty(config), ports.next_power_of_two().max(4));
+        complete.enq.connect(&writer.frame);
+        classifier.frame.connect(&complete.deq);
         classifier.forced.connect(&ingress.manager_forced);
         classifier.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
         // Ends the chain of `ready` that would run from the free list back to the ports.

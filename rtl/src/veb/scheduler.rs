@@ -115,7 +115,9 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         let turns_left = outstanding.ne(TURNS);
         let may_read = |port: usize| {
             let has_cell = within[port] | io.queues[port].valid;
-            let has_room = promised[port].le(OUTPUT_BEATS - CELL_BEATS);
+            // A beat that leaves now counts: two cells just cover the way from here to the port and back.
+            let most = OUTPUT_BEATS - CELL_BEATS;
+            let has_room = promised[port].le(most) | (promised[port].eq(most + 1) & io.left.bit(port));
             has_cell & has_room & !waiting[port] & !chosen_now.bit(port)
         };
         // A port that was chosen in the cycle before is not asked again: what was found of it is out of date.
