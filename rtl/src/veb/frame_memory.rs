@@ -181,14 +181,14 @@ pub fn frame_memory(config: &Config) -> FrameMemoryIo {
         let DataWrite { address, data, body } = io.write.payload;
         let lanes = data.chunks(lane_bits);
         let mut words = vec![];
-        for (bank, &read_address) in addresses.iter().enumerate() {
-            let memory = mem(bits(lane_bits), config.cells * CELL_BEATS, Collision::Undefined);
+        for (number, &read_address) in addresses.iter().enumerate() {
+            let bank = mem(bits(lane_bits), config.cells * CELL_BEATS, Collision::Undefined);
             let stored = |body: bool| {
-                let lane = (0..layout.lanes).find(|&lane| layout.bank(lane, body) == bank);
+                let lane = (0..layout.lanes).find(|&lane| layout.bank(lane, body) == number);
                 lanes[lane.expect("each bank has a lane")]
             };
-            when(io.write.valid, || memory.write(address, body.mux(stored(true), stored(false))));
-            words.push(memory.read(read_address));
+            when(io.write.valid, || bank.write(address, body.mux(stored(true), stored(false))));
+            words.push(bank.read(read_address));
         }
         let held = reg_without_reset(bits(lane_bits));
         when(delay(read), || held.set(words[layout.lanes - 1]));
