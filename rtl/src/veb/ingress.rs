@@ -84,7 +84,8 @@ pub fn ingress(config: &Config) -> IngressIo {
             gate.input.valid.set(stream.valid & goes);
             gate.input.payload.set(stream.payload);
             stream.ready.set(gate.input.ready & goes);
-            forced.enq.valid.set(stream.valid & stream.payload.last & gate.input.ready);
+            // Both go in one step: the set is put down when the beat moves, and the beat moves when there is room for it.
+            forced.enq.valid.set(stream.fire() & stream.payload.last);
             forced.enq.payload.set(io.forced);
         }
         io.pending.set(vector(pending));
