@@ -17,6 +17,7 @@ fn checker(engines: &[Engine]) -> Checker {
         cycles: 48,
         seed: SEED,
         batch: (40, 20),
+        threads: 1,
         cache: None,
         mutation: None,
     }

@@ -17,13 +17,13 @@ pub(super) const LIBRARY: &str = "model.so";
 
 /// For the compiler, all the same for the runtime and the models: both include one precompiled header.
 fn cxx_flags(options: &VerilatorOptions) -> Vec<String> {
-    let &VerilatorOptions { trace, coverage, .. } = options;
+    let &VerilatorOptions { trace, coverage, short_lived, .. } = options;
     let defines = [("COVERAGE", coverage), ("TRACE", trace), ("TRACE_FST", trace)].into_iter();
     let never = ["SC", "TRACE_VCD", "TRACE_SAIF", "TIMING", "VPI"].map(|name| (name, false));
     let define = |(name, on)| format!("-DVM_{name}={}", u8::from(on));
     let common = [
         "-std=gnu++17",
-        "-O3",
+        if short_lived { "-O0" } else { "-O3" },
         "-fPIC",
         "-fvisibility=hidden",
         "-faligned-new",
@@ -118,7 +118,7 @@ pub(super) struct Build<'a> {
 impl Build<'_> {
     /// Leaves [`LIBRARY`] and the Verilog in `folder`.
     pub(super) fn run(&self, folder: &Path) -> Result<(), VerilatorError> {
-        let compiler = Compiler::find()?;
+        let compiler = Compiler::find(!self.options.short_lived)?;
         self.verilate(folder)?;
         let objects = folder.join("obj");
         let sources = sources(&objects)?;
