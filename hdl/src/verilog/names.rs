@@ -91,13 +91,19 @@ impl Names {
 
     /// `base`, or something like it if that is taken.
     fn unique(&mut self, base: &str) -> String {
+        let name = self.fresh(base);
+        self.taken.insert(name.clone());
+        name
+    }
+
+    /// As [`Names::unique`], for a name that is used once all others are there.
+    pub fn fresh(&self, base: &str) -> String {
         let mut name = base.to_string();
         let mut count = 0;
         while self.taken.contains(&name) || is_reserved(&name) {
             count += 1;
             name = format!("{base}_{count}");
         }
-        self.taken.insert(name.clone());
         name
     }
 

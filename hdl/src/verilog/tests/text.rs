@@ -167,6 +167,18 @@ fn a_row_with_a_constant_is_reduced() {
     assert!(text.contains("assign x = {2'd2, ") && text.contains("assign y = {2'd1, |a, &b};"), "{text}");
 }
 
+/// Verilog has no process that waits for nothing.
+#[test]
+fn a_process_that_reads_nothing_waits_for_a_constant() {
+    let text = print(|io| {
+        let none = lit(1, 2) >> lit(2, 2);
+        io.x.set(select(&[lit(3, 4), lit(5, 4), lit(9, 4)], none).as_u());
+        io.y.set(0);
+    });
+    assert!(!text.contains("@()"), "{text}");
+    assert!(text.contains("_constant = 1'b0;") && text.contains("_constant) begin"), "{text}");
+}
+
 /// What is called like its module has another name for good: in waveforms as in Verilog.
 #[test]
 fn nothing_is_called_like_its_module() {
