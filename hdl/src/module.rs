@@ -152,6 +152,11 @@ fn build<Io: Data>(
         id
     });
     let inner = declare_ports(&io, loc);
+    with(|context| {
+        // In Verilog a name inside that repeats the module's would hide it.
+        let frame = context.frame();
+        frame.taken.entry(frame.module.name.clone()).or_insert(0);
+    });
     body(&inner);
     let nested = with(|context| {
         let frame = context.frame();

@@ -23,7 +23,14 @@ pub mod yosys;
 use check::{Checker, Verdict};
 use description::Module;
 use sim::random::Random;
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    ops::Range,
+    panic::resume_unwind,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 /// Why the fuzzer itself cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -80,48 +87,85 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
 }
 
-/// Generates and compares batch by batch. `progress` is told the totals after each batch. Stops after a batch with
-/// differences.
+/// Modules that are built into one model: random expressions, or others, from one number to another.
+#[derive(Clone)]
+enum Batch {
+    Expressions(Range<usize>),
+    Modules(Range<usize>),
+}
+
+impl Batch {
+    /// All that `options` asks for.
+    fn all(options: &Options, (words, others): (usize, usize)) -> Vec<Batch> {
+        let cut =
+            |count: usize, size: usize| (0..count).step_by(size).map(move |at| at..count.min(at + size));
+        let expressions = cut(options.expressions.div_ceil(EXPRESSIONS), words).map(Batch::Expressions);
+        expressions.chain(cut(options.modules, others).map(Batch::Modules)).collect()
+    }
+
+    fn modules(self, seed: u64) -> Vec<Module> {
+        match self {
+            Batch::Expressions(range) => range.map(|index| expressions(seed, index)).collect(),
+            Batch::Modules(range) => range.map(|index| module(seed, index)).collect(),
+        }
+    }
+}
+
+/// What the threads of a run share.
+struct Progress<F> {
+    todo: std::vec::IntoIter<Batch>,
+    stats: Stats,
+    different: Vec<(Verdict, Module)>,
+    report: F,
+}
+
+/// Generates and compares batch by batch, several at a time. `report` is told the totals after each batch. After one
+/// with differences no other is begun.
 ///
 /// # Errors
 /// If a tool is missing.
 pub fn run(
     options: &Options,
     checker: &Checker,
-    mut progress: impl FnMut(&Stats),
+    report: impl FnMut(&Stats) + Send,
 ) -> Result<Outcome, FuzzError> {
-    let mut stats = Stats::default();
-    while stats.expressions < options.expressions || stats.modules < options.modules {
-        let batch = stats.expressions / EXPRESSIONS + stats.modules;
-        let modules: Vec<Module> = if stats.expressions < options.expressions {
-            let count = (options.expressions - stats.expressions).div_ceil(EXPRESSIONS).min(checker.batch.0);
-            stats.expressions += count * EXPRESSIONS;
-            (batch..batch + count).map(|index| expressions(options.seed, index)).collect()
-        } else {
-            let count = (options.modules - stats.modules).min(checker.batch.1);
-            stats.modules += count;
-            (batch..batch + count).map(|index| module(options.seed, index)).collect()
-        };
-        let verdicts = checker.check(&modules)?;
-        let outputs: usize = modules.iter().map(|module| module.outputs.len()).sum();
-        stats.comparisons += (outputs * checker.cycles * checker.engines.len()) as u64;
-        let findings =
-            verdicts.into_iter().zip(modules).filter(|(verdict, _)| !matches!(verdict, Verdict::Same));
-        // Differences of one batch mostly have one cause, and the smallest module shows it best.
-        let mut findings: Vec<(Verdict, Module)> = findings.collect();
-        findings.sort_by_key(|(_, module)| module.size());
-        findings.truncate(2);
-        progress(&stats);
-        if !findings.is_empty() {
-            let shrunk = findings.into_iter().map(|(verdict, module)| {
-                let (module, verdict) = shrink::shrink(checker, module, verdict)?;
-                let text = print::finding(checker, &module, &verdict, options.seed);
-                Ok(Finding { seed: options.seed, module, verdict, text })
-            });
-            return Ok(Outcome { stats, findings: shrunk.collect::<Result<_, FuzzError>>()? });
+    let todo = Batch::all(options, checker.batch).into_iter();
+    let progress = Mutex::new(Progress { todo, stats: Stats::default(), different: vec![], report });
+    let locked = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = || -> Result<(), FuzzError> {
+        while let Some(batch) = { locked().todo.next() } {
+            let modules = batch.clone().modules(options.seed);
+            let verdicts = checker.check(&modules).inspect_err(|_| locked().todo = vec![].into_iter())?;
+            let Progress { todo, stats, different, report } = &mut *locked();
+            let outputs: usize = modules.iter().map(|module| module.outputs.len()).sum();
+            match batch {
+                Batch::Expressions(_) => stats.expressions += outputs,
+                Batch::Modules(_) => stats.modules += modules.len(),
+            }
+            stats.comparisons += (outputs * checker.cycles * checker.engines.len()) as u64;
+            different
+                .extend(verdicts.into_iter().zip(modules).filter(|(verdict, _)| *verdict != Verdict::Same));
+            if !different.is_empty() {
+                *todo = vec![].into_iter();
+            }
+            report(stats);
         }
-    }
-    Ok(Outcome { stats, findings: vec![] })
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..checker.threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    let Progress { stats, mut different, .. } = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Differences of one batch mostly have one cause, and the smallest module shows it best.
+    different.sort_by_key(|(_, module)| module.size());
+    different.truncate(2);
+    let shrunk = different.into_iter().map(|(verdict, module)| {
+        let (module, verdict) = shrink::shrink(checker, module, verdict)?;
+        let text = print::finding(checker, &module, &verdict, options.seed);
+        Ok(Finding { seed: options.seed, module, verdict, text })
+    });
+    Ok(Outcome { stats, findings: shrunk.collect::<Result<_, FuzzError>>()? })
 }
 
 /// The `index`-th module of random expressions of a seed.

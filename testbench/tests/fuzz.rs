@@ -3,9 +3,11 @@
 use testbench::fuzz::{
     FuzzError, Options,
     check::{Checker, Engine, Verdict},
+    elaborate::elaborate,
     expressions, module,
     mutate::{Mutation, NativeFault},
-    run, yosys,
+    run,
+    yosys::{self, Proof},
 };
 
 /// The seed set of `make test`.
@@ -17,6 +19,7 @@ fn checker(engines: &[Engine]) -> Checker {
         cycles: 48,
         seed: SEED,
         batch: (40, 20),
+        threads: 1,
         cache: None,
         mutation: None,
     }
@@ -46,7 +49,22 @@ fn verilator_and_plain_rust_agree() {
     agree(Options { expressions: 0, modules: 20, seed: SEED }, &checker(&[Engine::Verilator]));
 }
 
-/// Yosys makes of the emitted text what it says.
+/// Yosys makes of the emitted text what it says: random expressions, and those random modules of which the proof ends
+/// within seconds.
+#[test]
+fn yosys_proves_what_it_reads_of_random_hardware() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = (0..20).filter(|index| ![4, 13].contains(index)).map(|index| expressions(SEED, index));
+    let others = [4, 5, 6, 7].map(|index| module(SEED, index));
+    let words = words.map(|module| (module, Proof::Combinational));
+    for (module, proof) in words.chain(others.map(|module| (module, Proof::Induction))) {
+        let verilog = elaborate(&module).unwrap().verilog();
+        yosys::prove(folder.path(), &verilog.text(), &verilog.top, proof)
+            .unwrap_or_else(|error| panic!("{}: {error}", module.name));
+    }
+}
+
+/// As above, of standard cells.
 #[test]
 fn yosys_proves_what_it_reads() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +74,7 @@ fn yosys_proves_what_it_reads() {
         let block = blocks.iter().find(|block| block.name.starts_with(&format!("{kind}(")));
         let block = block.unwrap_or_else(|| panic!("there is no {kind}"));
         let verilog = (block.build)().unwrap().verilog();
-        yosys::prove(folder.path(), &verilog.text(), &verilog.top)
+        yosys::prove(folder.path(), &verilog.text(), &verilog.top, Proof::Induction)
             .unwrap_or_else(|error| panic!("{}: {error}", block.name));
     }
 }
@@ -68,11 +86,13 @@ fn yosys_refuses_what_differs() {
     let text =
         |operator| format!("module top(input a, input b, output c); assign c = a {operator} b; endmodule");
     yosys::write(folder.path(), "design.v", &text("&")).unwrap();
-    yosys::write(folder.path(), "again.v", &text("&")).unwrap();
-    yosys::prove_equal(folder.path(), "top").unwrap();
-    yosys::write(folder.path(), "again.v", &text("|")).unwrap();
-    let error = yosys::prove_equal(folder.path(), "top").unwrap_err();
-    assert!(matches!(error, FuzzError::Tool { tool: "yosys", .. }), "{error}");
+    for proof in [Proof::Combinational, Proof::Induction] {
+        yosys::write(folder.path(), "again.v", &text("&")).unwrap();
+        yosys::prove_equal(folder.path(), "top", proof).unwrap();
+        yosys::write(folder.path(), "again.v", &text("|")).unwrap();
+        let error = yosys::prove_equal(folder.path(), "top", proof).unwrap_err();
+        assert!(matches!(error, FuzzError::Tool { tool: "yosys", .. }), "{error}");
+    }
 }
 
 /// Whether the short seed set shows a fault.

@@ -384,11 +384,13 @@ impl Lowering<'_, '_> {
             let value = graph.literal(&arm.value);
             graph.wide_equal(&selector, &value)
         };
-        let last = case.arms.len() - 1;
+        let count = case.arms.len();
         let others = match arm {
-            Some(index) if index == last && case.enumeration.is_some() && case.default.is_none() => last,
+            Some(index) if index + 1 == count && case.enumeration.is_some() && case.default.is_none() => {
+                index
+            }
             Some(index) => return equal(&case.arms[index]),
-            None => last + 1,
+            None => count,
         };
         let others: Vec<Node> = case.arms[..others].iter().map(&mut equal).collect();
         let none = graph.constant(0);

@@ -77,6 +77,9 @@ impl Arena {
             Op::Compare(compare, a, b) => self.compare(compare, a, b, loc),
             Op::Mux(c, a, b) => self.mux(c, a, b, loc),
             Op::Binary(binary, a, b) => self.binary(binary, a, b, loc),
+            // Verilator 5.006 gets the bits beside such a constant wrong where it finds it out late.
+            Op::ReduceOr(a) if self.has_constant(a, true) => self.literal(Value::new(1, 1), loc),
+            Op::ReduceAnd(a) if self.has_constant(a, false) => self.literal(Value::zero(1), loc),
             Op::ReduceOr(a) if self.has_zeros(a) => {
                 let Some(Op::Concat(parts)) = self.sole(a).cloned() else { unreachable!("a row with zeros") };
                 let rest = parts.into_iter().filter(|part| !self.is_zero(*part)).collect();
@@ -111,6 +114,22 @@ impl Arena {
             },
             Op::Cross(a) => a,
             op => self.push(op, width, loc),
+        }
+    }
+
+    /// Whether a bit of it has this value for good.
+    fn has_constant(&self, id: ExprId, bit: bool) -> bool {
+        match self.open(id) {
+            Some(Op::Literal(value)) => {
+                if bit {
+                    !value.is_zero()
+                } else {
+                    !value.is_ones()
+                }
+            }
+            Some(Op::Concat(parts)) => parts.iter().any(|part| self.has_constant(*part, bit)),
+            Some(Op::Not(a)) => self.has_constant(*a, !bit),
+            _ => false,
         }
     }
 

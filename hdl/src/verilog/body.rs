@@ -225,8 +225,13 @@ impl Body<'_, '_> {
                 self.take_reads();
                 let inner = statements(printer, &process.body, "=", 8);
                 let reads = self.take_reads();
-                let count = reads.len();
-                let names = reads.iter().enumerate();
+                // A process that waits for nothing is none: one that reads constants only waits for one.
+                let constant = reads
+                    .is_empty()
+                    .then(|| printer.names.fresh(&format!("{}_constant", printer.signal_name(targets[0]))));
+                let awaited: Vec<&String> = reads.iter().chain(&constant).collect();
+                let count = awaited.len();
+                let names = awaited.into_iter().enumerate();
                 let names = names
                     .map(|(i, name)| text(format!("{name}{}", if i + 1 == count { "" } else { "," })))
                     .collect();
@@ -235,7 +240,9 @@ impl Body<'_, '_> {
                     nest(vec![nest(vec![Doc::Fill(names)])]),
                     text(") begin"),
                 ]);
-                let mut lines = head.lines(4);
+                let declaration = constant.iter().map(|name| format!("    wire {name} = 1'b0;"));
+                let mut lines: Vec<String> = declaration.collect();
+                lines.extend(head.lines(4));
                 lines.extend(inner);
                 lines.push("    end".into());
                 let internal = targets.iter().filter(|target| self.is_internal(**target));

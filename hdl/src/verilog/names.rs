@@ -4,7 +4,7 @@ use super::{
     live::Need,
     plan::{Kind, Plan, Process},
 };
-use crate::ir::*;
+use crate::{ir::*, names::is_reserved};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Longest name that is made up.
@@ -23,6 +23,8 @@ pub(super) struct Names {
     /// Labels of checks in the order in which the processes have them.
     pub checks: Vec<String>,
     taken: HashSet<String>,
+    /// Names of the source, all taken, that have not been given out yet.
+    source: HashSet<String>,
 }
 
 impl Names {
@@ -36,12 +38,16 @@ impl Names {
             hoisted: BTreeMap::new(),
             initial: HashMap::new(),
             checks: vec![],
-            // A name inside that repeats the module's would hide it.
-            taken: HashSet::from([module.name.clone()]),
+            taken: HashSet::new(),
+            source: source_names(plan),
         };
         for domain in &module.domains {
             names.taken.extend([domain.clock_port(), domain.reset_port()]);
         }
+        // A name inside that repeats the module's would hide it.
+        names.source.remove(&module.name);
+        names.taken.insert(module.name.clone());
+        names.taken.extend(names.source.iter().cloned());
         for (i, signal) in module.signals.iter().enumerate() {
             // The names of ports are fixed; those that are aliases are never printed.
             let fixed = i < module.ports || plan.alias.contains_key(&SignalId(i as u32));
@@ -53,13 +59,13 @@ impl Names {
                 (false, false) if plan.is_unconnected(SignalId(i as u32)) => {
                     names.unique(&format!("unused_{}", signal.name))
                 }
-                (false, false) => names.unique(&signal.name),
+                (false, false) => names.claim(&signal.name),
             };
             names.taken.insert(name.clone());
             names.signals.push(name);
         }
-        names.memories = module.memories.iter().map(|memory| names.unique(&memory.name)).collect();
-        names.instances = module.instances.iter().map(|instance| names.unique(&instance.name)).collect();
+        names.memories = module.memories.iter().map(|memory| names.claim(&memory.name)).collect();
+        names.instances = module.instances.iter().map(|instance| names.claim(&instance.name)).collect();
         names.enumerations(module);
         names.hoist(plan);
         let index = names.unique("i");
@@ -78,15 +84,26 @@ impl Names {
         names
     }
 
+    /// A name of the source, which nothing else has.
+    fn claim(&mut self, name: &str) -> String {
+        if self.source.remove(name) { name.to_string() } else { self.unique(name) }
+    }
+
     /// `base`, or something like it if that is taken.
-    pub fn unique(&mut self, base: &str) -> String {
+    fn unique(&mut self, base: &str) -> String {
+        let name = self.fresh(base);
+        self.taken.insert(name.clone());
+        name
+    }
+
+    /// As [`Names::unique`], for a name that is used once all others are there.
+    pub fn fresh(&self, base: &str) -> String {
         let mut name = base.to_string();
         let mut count = 0;
-        while self.taken.contains(&name) {
+        while self.taken.contains(&name) || is_reserved(&name) {
             count += 1;
             name = format!("{base}_{count}");
         }
-        self.taken.insert(name.clone());
         name
     }
 
@@ -119,11 +136,10 @@ impl Names {
         }
         hoister.choose();
         let Hoister { hoisted, need, reader, .. } = hoister;
-        // Names of the source first: they have the first claim.
         for &id in hoisted.iter().filter(|id| !plan.expr(**id).name.is_empty()) {
             let name = match plan.direct.get(&id) {
                 Some(output) => plan.signal(*output).name.clone(),
-                None => self.unique(&plan.expr(id).name),
+                None => self.claim(&plan.expr(id).name),
             };
             self.hoisted.insert(id, (name, need[&id]));
         }
@@ -273,6 +289,17 @@ impl Names {
     }
 }
 
+/// What the source calls signals, memories, instances and values: nothing that is made up may be called so.
+fn source_names(plan: &Plan) -> HashSet<String> {
+    let module = &plan.module;
+    let signals = module.signals.iter().map(|signal| &signal.name);
+    let memories = module.memories.iter().map(|memory| &memory.name);
+    let instances = module.instances.iter().map(|instance| &instance.name);
+    let values = plan.exprs.iter().map(|expr| &expr.name);
+    let all = signals.chain(memories).chain(instances).chain(values);
+    all.filter(|name| !name.is_empty()).cloned().collect()
+}
+
 /// `StatePick` for `State_Pick`, `state_pick` or `STATE_PICK`.
 fn camel(name: &str) -> String {
     let words = name.split('_').filter(|word| !word.is_empty());
@@ -330,6 +357,9 @@ impl<'a> Hoister<'a> {
         }
         let combinational = matches!(process.kind, Kind::Comb { .. });
         walk(&process.body, &mut |stmt| {
+            if let Stmt::MemoryRead { address, .. } | Stmt::MemoryWrite { address, .. } = stmt {
+                self.address(*address);
+            }
             if let Stmt::MemoryWrite { memory, address, data, lanes: Some(lanes), .. } = stmt {
                 let constant = |id: &ExprId| matches!(self.plan.expr(*id).op, Op::Literal(_));
                 self.by_name.extend([*data, *lanes].into_iter().filter(|id| !constant(id)));
@@ -350,6 +380,14 @@ impl<'a> Hoister<'a> {
                 self.add(operand, process.need, reader, combinational);
             }
         });
+    }
+
+    /// The address of a memory keeps its width by a name: Icarus 11 gives a sum between the brackets one bit more.
+    fn address(&mut self, id: ExprId) {
+        let op = &self.plan.expr(id).op;
+        if !matches!(op, Op::Signal(_) | Op::Slice(..) | Op::Concat(_) | Op::Literal(_) | Op::Variant(..)) {
+            self.by_name.insert(id);
+        }
     }
 
     fn root(&mut self, id: ExprId, need: Need, target: Option<SignalId>) {
@@ -381,9 +419,17 @@ impl<'a> Hoister<'a> {
                     Op::SignExtend(a) if self.needs_name(*a) => {
                         self.by_name.insert(*a);
                     }
-                    // A process would have to be sensitive to all words.
-                    Op::MemoryPeek(..) if in_process => {
-                        self.by_name.insert(id);
+                    // Icarus 11 stumbles over the shift of a word at a constant address, and by one.
+                    Op::Shift(_, a, b) => {
+                        let words = [*a, *b].into_iter().filter(|id| is_constant_word(self.plan, *id));
+                        self.by_name.extend(words);
+                    }
+                    Op::MemoryPeek(_, address) => {
+                        self.address(*address);
+                        // A process would have to be sensitive to all words.
+                        if in_process {
+                            self.by_name.insert(id);
+                        }
                     }
                     _ => {}
                 }
@@ -439,6 +485,11 @@ impl<'a> Hoister<'a> {
             size.insert(id, if hoist { 1 } else { inline });
         }
     }
+}
+
+fn is_constant_word(plan: &Plan, id: ExprId) -> bool {
+    let Op::MemoryPeek(_, address) = plan.expr(id).op else { return false };
+    matches!(plan.expr(address).op, Op::Literal(_))
 }
 
 #[cfg(test)]

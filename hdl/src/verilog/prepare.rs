@@ -93,6 +93,10 @@ impl Rewriter<'_> {
                 let (then, otherwise) = (self.block(then), self.block(otherwise));
                 Stmt::If { condition, then, otherwise, loc }
             }
+            // A `case` of nothing but a default is what that says.
+            Stmt::Case(case) if case.arms.is_empty() => {
+                return case.default.as_ref().map(|body| self.block(body)).unwrap_or_default();
+            }
             Stmt::Case(case) => {
                 let selector = self.expr(case.selector);
                 let arms = case.arms.iter();

@@ -71,9 +71,9 @@ fn initial(module: &Module, declared: &[String], delay: &str) -> String {
     }
     for Memory { name, depth, width, .. } in module.memories.iter().filter(|memory| memory.initial.is_none())
     {
-        // A memory that is called as its module is numbered.
-        let numbered = format!("{name}_1");
-        let Some(name) = [name, &numbered].into_iter().find(|name| known(name)) else { continue };
+        if !known(name) {
+            continue;
+        }
         lines
             .push(format!("for (power = 0; power < {depth}; power = power + 1) {name}[power] = {width}'h0;"));
     }

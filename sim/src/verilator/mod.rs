@@ -56,6 +56,9 @@ pub struct VerilatorOptions {
     pub coverage: bool,
     /// Seeds the values that registers and memories without an initial value start with; `None` starts them at 0.
     pub x_random: Option<u64>,
+    /// For a model that runs only for a moment: its C++ is compiled without optimisation and past ccache. Built in a
+    /// third of the time, and several times slower. What Verilator makes of the design is the same.
+    pub short_lived: bool,
 }
 
 /// A Verilated design, running. See [`Simulator`] for what one can do with it.

@@ -109,8 +109,8 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    /// `CXX`, or the first of the usual names; behind `OBJCACHE`, or ccache where installed.
-    pub(super) fn find() -> Result<Compiler, VerilatorError> {
+    /// `CXX`, or the first of the usual names; if `cached`, behind `OBJCACHE`, or ccache where installed.
+    pub(super) fn find(cached: bool) -> Result<Compiler, VerilatorError> {
         let words = |variable: &str| -> Option<Vec<OsString>> {
             let value = env::var(variable).ok()?;
             Some(value.split_whitespace().map(OsString::from).collect())
@@ -130,7 +130,7 @@ impl Compiler {
             VerilatorError::NoCompiler { tried: tried.collect::<Vec<_>>().join(", ") }
         })?;
         let mut words = words("OBJCACHE").unwrap_or_else(|| vec!["ccache".into()]);
-        if version(&words).is_none() {
+        if !cached || version(&words).is_none() {
             words.clear();
         }
         words.extend(compiler.iter().cloned());

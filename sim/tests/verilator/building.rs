@@ -103,6 +103,12 @@ fn a_design_prints_nothing_to_standard_output() {
 }
 
 #[test]
+fn a_short_lived_model_works() {
+    let options = VerilatorOptions { short_lived: true, ..NO_OPTIONS };
+    works(build(COUNTER, &counter(), &options).unwrap());
+}
+
+#[test]
 fn a_cached_model_starts_at_once() {
     let cache = cache("fast");
     works(build_counter(&cache, "").unwrap());

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 const NO_OPTIONS: VerilatorOptions =
-    VerilatorOptions { trace: false, assertions: false, coverage: false, x_random: None };
+    VerilatorOptions { trace: false, assertions: false, coverage: false, x_random: None, short_lived: false };
 
 fn ports(inputs: &[(&str, u32)], outputs: &[(&str, u32)]) -> Vec<Port> {
     let port = |direction| {

@@ -1,7 +1,7 @@
 //! The long run of the language's fuzzer: `cargo run -p testbench --release --bin fuzz -- --help`.
 
 use clap::Parser;
-use std::{process::ExitCode, time::Instant};
+use std::{process::ExitCode, thread::available_parallelism, time::Instant};
 use testbench::fuzz::{
     Options,
     check::{Checker, Engine},
@@ -25,6 +25,9 @@ struct Arguments {
     /// Simulators to compare with plain Rust.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "verilator", "icarus"])]
     engines: Vec<Name>,
+    /// How many models to build and run at a time [default: one for each processor].
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -35,7 +38,7 @@ enum Name {
 }
 
 fn main() -> ExitCode {
-    let Arguments { expressions, modules, seed, cycles, engines } = Arguments::parse();
+    let Arguments { expressions, modules, seed, cycles, engines, threads } = Arguments::parse();
     let engine = |name: Name| match name {
         Name::Native => Engine::Native,
         Name::Verilator => Engine::Verilator,
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         cycles: cycles.max(2),
         seed,
         batch: (60, 25),
+        threads: threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
         cache: Some(folder.path().to_owned()),
         mutation: None,
     };

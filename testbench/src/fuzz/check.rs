@@ -36,6 +36,8 @@ pub struct Checker {
     pub seed: u64,
     /// How many modules of expressions and how many others are built into one model.
     pub batch: (usize, usize),
+    /// How many batches are compared at a time.
+    pub threads: usize,
     /// Where Verilator's models are kept; `None`: where all of Hematite keeps them.
     pub cache: Option<std::path::PathBuf>,
     /// A fault that one of the simulators is given, to show that it is found.
@@ -238,7 +240,7 @@ impl Checker {
     }
 
     fn verilated(&self, source: &Source) -> Result<Verilated, FuzzError> {
-        let options = VerilatorOptions::default();
+        let options = VerilatorOptions { short_lived: true, ..Default::default() };
         Ok(match &self.cache {
             None => Verilated::build(source, &options)?,
             Some(cache) => {

@@ -39,12 +39,15 @@ pub struct Input {
 /// An output or a wire.
 #[derive(Clone, Debug)]
 pub struct Wire {
+    /// Outputs are called by their number.
+    pub name: String,
     pub width: usize,
     pub domain: usize,
 }
 
 #[derive(Clone, Debug)]
 pub struct Register {
+    pub name: String,
     pub width: usize,
     pub domain: usize,
     pub reset: Option<Number>,
@@ -52,6 +55,7 @@ pub struct Register {
 
 #[derive(Clone, Debug)]
 pub struct Memory {
+    pub name: String,
     pub width: usize,
     pub depth: usize,
     /// Of its writes.
@@ -64,6 +68,7 @@ pub struct Memory {
 
 #[derive(Clone, Debug)]
 pub struct Instance {
+    pub name: String,
     pub module: Module,
     /// The domain of the parent for each of the module's.
     pub domains: Vec<usize>,
@@ -73,8 +78,8 @@ pub struct Instance {
 pub struct Node {
     pub op: Op,
     pub width: usize,
-    /// Bound to a `let`.
-    pub named: bool,
+    /// Of the `let` that it is bound to; empty: of none.
+    pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

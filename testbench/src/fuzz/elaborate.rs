@@ -59,8 +59,8 @@ fn describe(module: &Module, clocks: &[Clock]) -> Ports {
         builder.declare();
         for id in 0..module.nodes.len() {
             let value = builder.node(id);
-            if module.nodes[id].named {
-                value.name(&format!("n{id}"));
+            if !module.nodes[id].name.is_empty() {
+                value.name(&module.nodes[id].name);
             }
             builder.nodes.push(value);
         }
@@ -85,12 +85,12 @@ fn value(number: &Number) -> Value {
 
 impl Builder<'_> {
     fn declare(&mut self) {
-        for (i, declared) in self.module.wires.iter().enumerate() {
-            let _name = scope(&format!("w{i}"), "");
+        for declared in &self.module.wires {
+            let _name = scope(&declared.name, "");
             self.wires.push(wire(bits(declared.width)));
         }
-        for (i, register) in self.module.registers.iter().enumerate() {
-            let _name = scope(&format!("r{i}"), "");
+        for register in &self.module.registers {
+            let _name = scope(&register.name, "");
             let ty = bits(register.width);
             let register = self.clocks[register.domain].scope(|| match &register.reset {
                 None => reg_without_reset(ty),
@@ -99,8 +99,8 @@ impl Builder<'_> {
             });
             self.registers.push(register);
         }
-        for (i, memory) in self.module.memories.iter().enumerate() {
-            let _name = scope(&format!("ram{i}"), "");
+        for memory in &self.module.memories {
+            let _name = scope(&memory.name, "");
             let mut builder = mem_with(bits(memory.width), memory.depth, memory.collision);
             if let Some(words) = &memory.initial {
                 builder = builder.initial(words.iter().map(value));
@@ -110,8 +110,8 @@ impl Builder<'_> {
             }
             self.memories.push(builder.build());
         }
-        for (i, instance) in self.module.instances.iter().enumerate() {
-            let _name = scope(&format!("u{i}"), "");
+        for instance in &self.module.instances {
+            let _name = scope(&instance.name, "");
             let clocks: Vec<Clock> = instance.domains.iter().map(|&domain| self.clocks[domain]).collect();
             self.instances.push(clocks[0].scope(|| describe(&instance.module, &clocks)));
         }

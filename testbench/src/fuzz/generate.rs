@@ -6,6 +6,7 @@
 
 mod expressions;
 mod modules;
+mod names;
 mod statements;
 
 use super::{description::*, number::Number};
@@ -49,6 +50,8 @@ struct Generator<'a> {
     widest: usize,
     /// How many synchronous reads may still be made.
     reads: usize,
+    /// What there is already.
+    names: Vec<String>,
 }
 
 /// A module of `outputs` expressions that share operands.
@@ -62,7 +65,7 @@ pub fn expressions(random: &mut Random, name: &str, outputs: usize) -> Module {
         let width = generator.width();
         let depth = 1 + generator.random.below(7);
         let value = generator.expression(Context { domain: 0, limit: ANY }, width, depth);
-        generator.module.outputs.push(Wire { width, domain: 0 });
+        generator.module.outputs.push(Wire { name: format!("o_{index}"), width, domain: 0 });
         let target = Target::Output(index);
         generator.module.body.push(Statement::Assign { target, part: Part::Whole, value });
     }
@@ -74,7 +77,8 @@ pub use modules::module;
 impl<'a> Generator<'a> {
     fn new(random: &'a mut Random, name: &str, domains: usize, widest: usize) -> Generator<'a> {
         let module = Module { name: name.to_string(), domains, ..Module::default() };
-        Generator { random, module, sources: vec![], goals: vec![], facts: vec![], widest, reads: 4 }
+        let names = vec![name.to_string(), "i_0".into(), "o_0".into()];
+        Generator { random, module, sources: vec![], goals: vec![], facts: vec![], widest, reads: 4, names }
     }
 
     /// A width that is worth trying: mostly narrow, often around the limits of machine words.
@@ -101,7 +105,8 @@ impl<'a> Generator<'a> {
 
     fn push(&mut self, op: Op, width: usize, rank: usize, domain: Option<usize>) -> NodeId {
         let named = !matches!(op, Op::Literal(_)) && self.random.chance(15);
-        self.module.nodes.push(Node { op, width, named });
+        let name = if named { self.name(&format!("n{}", self.module.nodes.len())) } else { String::new() };
+        self.module.nodes.push(Node { op, width, name });
         self.facts.push((rank, domain));
         self.module.nodes.len() - 1
     }

@@ -57,31 +57,33 @@ pub fn describe(out: &mut String, module: &Module) {
         let _ = writeln!(out, "    output o_{i}: bits({}) {}", output.width, DOMAINS[output.domain]);
     }
     for (i, wire) in module.wires.iter().enumerate() {
-        let _ = writeln!(out, "    let w{i} = wire(bits({})); {}", wire.width, DOMAINS[wire.domain]);
+        let Wire { name, width, domain } = wire;
+        let _ = writeln!(out, "    let w{i} = wire(bits({width})); {} // {name}", DOMAINS[*domain]);
     }
-    for (i, Register { width, domain, reset }) in module.registers.iter().enumerate() {
+    for (i, Register { name, width, domain, reset }) in module.registers.iter().enumerate() {
         let ty = match reset {
             Some(reset) => format!("reg_init({reset})"),
             None => format!("reg_without_reset(bits({width}))"),
         };
-        let _ = writeln!(out, "    let r{i} = {ty}; {}", DOMAINS[*domain]);
+        let _ = writeln!(out, "    let r{i} = {ty}; {} // {name}", DOMAINS[*domain]);
     }
     for (i, memory) in module.memories.iter().enumerate() {
-        let Memory { width, depth, domain, collision, initial, crossing } = memory;
+        let Memory { name, width, depth, domain, collision, initial, crossing } = memory;
         let words: Vec<String> = initial.iter().flatten().map(|word| word.to_string()).collect();
         let (domain, words) = (DOMAINS[*domain], words.join(", "));
         let crossing = if *crossing { ".crossing()" } else { "" };
         let _ = writeln!(
             out,
-            "    let m{i} = mem(bits({width}), {depth}, {collision:?}){crossing}; {domain} [{words}]"
+            "    let m{i} = mem(bits({width}), {depth}, {collision:?}){crossing}; {domain} [{words}] // {name}"
         );
     }
     for (i, instance) in module.instances.iter().enumerate() {
-        let _ = writeln!(out, "    let u{i} = {}(domains {:?});", instance.module.name, instance.domains);
+        let Instance { name, module, domains } = instance;
+        let _ = writeln!(out, "    let u{i} = {}(domains {domains:?}); // {name}", module.name);
     }
     for (id, node) in module.nodes.iter().enumerate() {
-        let name = if node.named { " // named" } else { "" };
-        let _ = writeln!(out, "    let n{id} = {}; // {} bits{name}", expression(&node.op), node.width);
+        let Node { op, width, name } = node;
+        let _ = writeln!(out, "    let n{id} = {}; // {width} bits {name}", expression(op));
     }
     block(out, &module.body, 1);
     out.push_str("}\n");

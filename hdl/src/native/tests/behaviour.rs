@@ -51,6 +51,19 @@ fn a_violation_tells_where_and_what() {
 }
 
 #[test]
+fn a_switch_of_nothing_but_a_default_is_that() {
+    let (mut sim, io) = simulate(2, |io| {
+        let words = mem(bits(2), 4, Collision::ReadOld);
+        switch(io.a).default(|| words.write(io.a, io.b));
+        switch(io.b).default(|| io.out.set(words.peek(io.a)));
+    });
+    sim.poke(io.a, 2);
+    sim.poke(io.b, 3);
+    sim.step_domains(&[0]).unwrap();
+    assert_eq!(sim.peek(io.out), 3);
+}
+
+#[test]
 fn a_violation_under_reset_is_reported_after_it() {
     let (mut sim, io) = simulate(1, |io| {
         let seen = reg(bits(1));

@@ -58,6 +58,143 @@ fn a_module_and_what_is_in_it_have_different_names() {
     assert_eq!(design.interface().name, "q_module");
 }
 
+#[derive(Bundle, Clone, Copy)]
+struct WordsIo {
+    #[input]
+    a: U<2>,
+    #[input]
+    b: U<2>,
+    #[output]
+    x: U<4>,
+    #[output]
+    y: U<4>,
+}
+
+fn print(body: impl FnOnce(&WordsIo)) -> String {
+    elaborate(|| module("dut", WordsIo::ty(), body)).unwrap().design.verilog().text()
+}
+
+fn named<T>(name: &str, make: impl FnOnce() -> T) -> T {
+    let _scope = scope(name, "");
+    make()
+}
+
+/// Icarus 11 evaluates `m[a + 2'd2]` in three bits, and reads nothing.
+#[test]
+fn a_computed_address_has_a_name() {
+    let text = print(|io| {
+        let words = named("words", || mem(bits(4), 4, Collision::ReadOld));
+        io.x.set(words.peek(*io.a + 2).as_u());
+        io.y.set(words.read(*io.a - *io.b).as_u());
+        words.write(*io.a ^ *io.b, lit(5, 4));
+    });
+    for line in
+        ["wire [1:0] a_plus_2 = a + 2'd2;", "words[a_plus_2]", "words[a_minus_b]", "words[a_xor_b] <= 4'd5;"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_plain_address_has_none() {
+    let text = print(|io| {
+        let words = named("words", || mem(bits(4), 4, Collision::ReadOld));
+        io.x.set(words.peek(*io.a).as_u());
+        io.y.set(words.peek(cat([io.a.slice(0, 1), io.b.slice(1, 1)])).as_u());
+        words.write(lit(3, 2), lit(5, 4));
+    });
+    for word in ["words[a]", "words[{a[0], b[1]}]", "words[2'd3] <= 4'd5;"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+/// Of `words[2'd1] << a` Icarus 11 makes a program that it cannot read.
+#[test]
+fn a_constant_word_is_not_shifted_in_place() {
+    let text = print(|io| {
+        let words = named("words", || mem(bits(4), 4, Collision::ReadOld));
+        words.write(*io.a, lit(5, 4));
+        io.x.set((words.peek(lit(1, 2)) << *io.a).as_u());
+        io.y.set((lit(9, 4) >> words.peek(lit(2, 2))).as_u());
+    });
+    assert!(text.contains("words_at_1 << a") && text.contains("4'd9 >> words_at_2"), "{text}");
+}
+
+#[test]
+fn a_switch_of_nothing_but_a_default_is_that() {
+    let text = print(|io| {
+        let count = named("count", || reg_without_reset(bits(4)));
+        switch(io.a).default(|| {
+            io.x.set(count.as_u());
+            count.set(count + 1);
+        });
+        switch(io.b).case(1, || switch(io.a).default(|| io.y.set(1))).default(|| io.y.set(2));
+    });
+    assert!(text.contains("assign x = count;") && text.contains("        count <= count + 4'd1;"), "{text}");
+    assert_eq!(text.matches("case (").count(), 1, "{text}");
+}
+
+/// Names that are made up give way to those of the source, wherever these stand, and to reserved words.
+#[test]
+fn made_up_names_are_unique() {
+    let text = print(|io| {
+        let sum = *io.a + *io.b;
+        io.x.set(cat([sum.slice(1, 1), io.a.slice(0, 1), sum]).as_u());
+        let eq = named("eq", || wire(flag()));
+        eq.set(io.a.eq(*io.b));
+        let differ = !cat([eq; 9]);
+        let both = differ.slice(3, 2) ^ *io.a;
+        let both = cat([differ.at(cat([*io.a, *io.b])), both.any()]);
+        let later = named("a_plus_b", || reg_without_reset(bits(2)));
+        later.set(later ^ both);
+        io.y.set(cat([later, both]).as_u());
+    });
+    assert!(
+        text.contains("wire [1:0] a_plus_b_1 = a + b;") && text.contains("reg [1:0] a_plus_b;"),
+        "{text}"
+    );
+    assert!(!text.contains(" not_eq ") && !text.contains(" not_eq;"), "{text}");
+}
+
+/// Verilator 5.006 takes `{a, |(~{b, 154'd0})}` for 1, whatever `a` is.
+#[test]
+fn a_row_with_a_constant_is_reduced() {
+    let text = print(|io| {
+        let row = cat([*io.a, lit(0, 154), *io.b]);
+        io.x.set(cat([(!row).any(), row.all(), (!row).all(), row.any()]).as_u());
+        io.y.set(cat([(!(!row)).all(), cat([*io.a, lit(1, 2)]).any(), io.a.any(), io.b.all()]).as_u());
+    });
+    assert!(text.contains("assign x = {2'd2, ") && text.contains("assign y = {2'd1, |a, &b};"), "{text}");
+}
+
+/// Verilog has no process that waits for nothing.
+#[test]
+fn a_process_that_reads_nothing_waits_for_a_constant() {
+    let text = print(|io| {
+        let none = lit(1, 2) >> lit(2, 2);
+        io.x.set(select(&[lit(3, 4), lit(5, 4), lit(9, 4)], none).as_u());
+        io.y.set(0);
+    });
+    assert!(!text.contains("@()"), "{text}");
+    assert!(text.contains("_constant = 1'b0;") && text.contains("_constant) begin"), "{text}");
+}
+
+/// What is called like its module has another name for good: in waveforms as in Verilog.
+#[test]
+fn nothing_is_called_like_its_module() {
+    let design = elaborate(|| {
+        module("dut", WordsIo::ty(), |io| {
+            let count = named("dut", || reg(bits(4)));
+            count.set(count + 1);
+            io.x.set(count.as_u());
+            io.y.set(0);
+        })
+    });
+    let design = design.unwrap().design;
+    assert!(design.top().signals.iter().all(|signal| signal.name != "dut"));
+    assert!(design.verilog().text().contains("reg [3:0] dut_q;"), "{}", design.verilog().text());
+}
+
 #[test]
 fn the_interface_is_the_tops() {
     let interface = samples::design("two_clocks").interface();

@@ -98,9 +98,10 @@ impl Generator<'_> {
         }
     }
 
-    /// An address of a memory of this depth, without arithmetic: Icarus 11 takes sums in an index as one bit wider.
+    /// An address of a memory of this depth.
     pub fn address(&mut self, context: Context, depth: usize) -> NodeId {
-        self.leaf(context, clog2(depth))
+        let nesting = self.random.below(3);
+        self.expression(context, clog2(depth), nesting)
     }
 
     /// A word of a memory that may be read in this domain.

@@ -29,8 +29,9 @@ impl Generator<'_> {
         self.random.below(self.module.domains)
     }
 
-    fn wires(&mut self, count: usize) -> Vec<Wire> {
-        (0..count).map(|_| Wire { width: self.width(), domain: self.domain() }).collect()
+    fn wires(&mut self, letter: char, count: usize) -> Vec<Wire> {
+        let wire = |i| Wire { name: format!("{letter}{i}"), width: self.width(), domain: self.domain() };
+        (0..count).map(wire).collect()
     }
 
     fn ports_and_state(&mut self) {
@@ -42,8 +43,11 @@ impl Generator<'_> {
             self.input(width, domain);
         }
         let (outputs, wires) = (1 + self.random.below(4), self.random.below(6));
-        self.module.outputs = self.wires(outputs);
-        self.module.wires = self.wires(wires);
+        self.module.outputs = self.wires('o', outputs);
+        self.module.wires = self.wires('w', wires);
+        for index in 0..wires {
+            self.module.wires[index].name = self.name(&format!("w{index}"));
+        }
         for index in 0..1 + self.random.below(6) {
             let (width, domain) = (self.width(), self.domain());
             let reset = match self.random.below(3) {
@@ -51,7 +55,8 @@ impl Generator<'_> {
                 1 => Some(Number::zero(width)),
                 _ => Some(self.number(width)),
             };
-            self.module.registers.push(Register { width, domain, reset });
+            let name = self.name(&format!("r{index}"));
+            self.module.registers.push(Register { name, width, domain, reset });
             let target = Target::Register(index);
             self.goals.push(Goal { target, width, rank: ANY, domain });
             for reader in 0..self.module.domains {
@@ -59,14 +64,15 @@ impl Generator<'_> {
                 self.sources.push(Source { op, width, rank: 0, domain: reader });
             }
         }
-        for _ in 0..*self.random.pick(&[0, 0, 1, 1, 2]) {
+        for index in 0..*self.random.pick(&[0, 0, 1, 1, 2]) {
             let (width, domain) = (self.width(), self.domain());
             let depth = *self.random.pick(&[2, 4, 4, 8, 16]);
             let collision =
                 *self.random.pick(&[Collision::ReadOld, Collision::ReadNew, Collision::Undefined]);
             let initial = self.random.chance(40).then(|| (0..depth).map(|_| self.number(width)).collect());
             let crossing = collision != Collision::ReadNew && self.random.chance(30);
-            self.module.memories.push(Memory { width, depth, domain, collision, initial, crossing });
+            let name = self.name(&format!("ram{index}"));
+            self.module.memories.push(Memory { name, width, depth, domain, collision, initial, crossing });
         }
     }
 
@@ -83,7 +89,8 @@ impl Generator<'_> {
                 }
             };
             let domains = (0..module.domains).map(|_| self.domain()).collect();
-            self.module.instances.push(Instance { module, domains });
+            let name = self.name(&format!("u{index}"));
+            self.module.instances.push(Instance { name, module, domains });
         }
     }
 
@@ -101,7 +108,7 @@ impl Generator<'_> {
         let mut rank = 0;
         for item in items {
             rank += 1;
-            let (op, target, &Wire { width, domain }) = match item {
+            let (op, target, &Wire { width, domain, .. }) = match item {
                 Item::Wire(i) => (Op::Wire(i), Target::Wire(i), &self.module.wires[i]),
                 Item::Output(i) => (Op::Output(i), Target::Output(i), &self.module.outputs[i]),
                 Item::Instance(i) => {
@@ -115,7 +122,7 @@ impl Generator<'_> {
     }
 
     fn rank_instance(&mut self, index: usize, rank: &mut usize) {
-        let Instance { module, domains } = &self.module.instances[index];
+        let Instance { module, domains, .. } = &self.module.instances[index];
         for (port, input) in module.inputs.iter().enumerate().skip(module.domains) {
             let (target, domain) = (Target::InstanceInput(index, port), domains[input.domain]);
             self.goals.push(Goal { target, width: input.width, rank: *rank, domain });

@@ -117,14 +117,16 @@ impl Generator<'_> {
                 };
                 shuffle(self.random, &mut values);
                 let full = width <= 3 && self.random.chance(30);
+                let none = exhaustive && self.random.chance(10);
                 if !full {
-                    values.truncate(1 + self.random.below(4));
+                    values.truncate(if none { 0 } else { 1 + self.random.below(4) });
                 }
                 let mut seen = vec![];
                 values.retain(|value| !seen.contains(value) && (seen.push(value.clone()), true).1);
                 let full = width <= 3 && values.len() == 1 << width;
                 let arms = values.into_iter().map(|value| (value, inner(self))).collect();
-                let default = (exhaustive && !full).then(|| inner(self));
+                // With all values listed the default is never taken.
+                let default = (exhaustive && (!full || self.random.chance(30))).then(|| inner(self));
                 Statement::Switch { selector, arms, default }
             }
         }

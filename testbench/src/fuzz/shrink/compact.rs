@@ -61,7 +61,7 @@ fn sweep_child(child: &mut Module, read: &[bool]) -> Vec<bool> {
         }
         remove_target(&mut child.body, target);
         let width = child.outputs[output].width;
-        child.nodes.push(Node { op: Op::Literal(Number::zero(width)), width, named: false });
+        child.nodes.push(Node { op: Op::Literal(Number::zero(width)), width, name: String::new() });
         let value = child.nodes.len() - 1;
         child.body.push(Statement::Assign { target, part: Part::Whole, value });
     }
