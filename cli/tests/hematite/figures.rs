@@ -20,7 +20,7 @@ fn bench_prints_figures() {
     let names: Vec<&str> = figures.iter().map(|figure| figure["name"].as_str().unwrap()).collect();
     for name in [
         "veb/small: cycles per second, native, shipped capture",
-        "veb/small: 64 B, all ports to all",
+        "veb/small: 64 B, all ports to all functions",
         "veb/small: frames lost in all of these",
         "prim/skid_buffer, 64 bit: 1518 B",
         "veb/classifier/small: 64 B",
@@ -28,7 +28,7 @@ fn bench_prints_figures() {
         assert!(names.contains(&name), "{name}: {names:#?}");
     }
     let value = |name: &str| figures.iter().find(|figure| figure["name"] == name).unwrap()["value"].as_f64();
-    assert_eq!(value("veb/small: 64 B, one port to one"), Some(8.0));
+    assert_eq!(value("veb/small: 64 B, a wire to a function"), Some(8.0));
     assert_eq!(value("veb/small: frames lost in all of these"), Some(0.0));
     assert_eq!(value("prim/width_converter to half, 64 bit: 1518 B"), Some(380.0));
     assert!(listing(directory.path()).is_empty());
