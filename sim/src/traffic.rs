@@ -3,6 +3,9 @@
 //! A [`Flow`] says what is sent, where and when. [`Traffic`] plays several of them. A test bench asks it, port by port, for
 //! the frame that is due ([`Traffic::send`]); whoever only wants the schedule takes it as an iterator, in the order of time.
 //!
+//! A bench that asks only when a port has nothing more to send keeps to the rule that [`Pace::Max`] sends a frame when the
+//! one before has been taken, and queues nothing that a flow's stop should have kept back.
+//!
 //! Generated frames carry a [`Stamp`], so that latency and loss can be measured wherever a frame leaves. Times are cycles
 //! of the adapter's clock.
 
