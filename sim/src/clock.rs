@@ -12,9 +12,9 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of a configuration: 64 bit run at 156.25 MHz, wider data at 250 MHz.
+    /// The clock of a configuration.
     pub fn of(config: &Config) -> Clock {
-        Clock { period: if config.bytes == 8 { 6400 } else { 4000 } }
+        Clock { period: SECOND / (1000 * config.clock_khz as u64) }
     }
 
     /// Picoseconds of a cycle.
