@@ -22,6 +22,7 @@ phase "format" cargo fmt --all --check
 phase "scripts" shellcheck --external-sources tools/*.sh .ci/run
 phase "clippy" cargo clippy --workspace --all-targets --all-features --locked --quiet -- --deny warnings
 phase "tests" cargo test --workspace --all-features --locked --no-fail-fast
+phase "test plan" "$VENV/bin/python" tools/plan.py "$log"
 phase "linters" "$VENV/bin/python" tools/lint_test.py
 phase "export and lint" tools/lint.sh --all-features
 phase "documentation" tools/docs.sh
