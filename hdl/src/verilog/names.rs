@@ -127,6 +127,10 @@ impl Names {
         let mut connected: Vec<_> = plan.connected.iter().collect();
         connected.sort_unstable_by_key(|(signal, _)| **signal);
         for (signal, value) in connected {
+            // Yosys 0.23 fails on `.a($unsigned(..))`.
+            if matches!(plan.expr(*value).op, Op::Shift(Shift::ArithmeticRight, ..)) {
+                hoister.by_name.insert(*value);
+            }
             hoister.root(*value, Need::Hardware, Some(*signal));
         }
         let mut direct: Vec<_> = plan.direct.iter().collect();

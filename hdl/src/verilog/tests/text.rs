@@ -167,6 +167,22 @@ fn a_row_with_a_constant_is_reduced() {
     assert!(text.contains("assign x = {2'd2, ") && text.contains("assign y = {2'd1, |a, &b};"), "{text}");
 }
 
+/// Yosys 0.23 fails on `.a($unsigned($signed(a) >>> b))`.
+#[test]
+fn a_signed_shift_is_not_connected_in_place() {
+    let text = print(|io| {
+        let inner = module("inner", WordsIo::ty(), |io| {
+            io.x.set(cat([*io.a, *io.b]).as_u());
+            io.y.set(0);
+        });
+        inner.a.set((io.a.as_signed() >> *io.b).bits().as_u());
+        inner.b.set(io.b);
+        io.x.set(inner.x);
+        io.y.set(inner.y);
+    });
+    assert!(text.contains("(a_shifted),"), "{text}");
+}
+
 /// Verilog has no process that waits for nothing.
 #[test]
 fn a_process_that_reads_nothing_waits_for_a_constant() {
