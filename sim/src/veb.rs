@@ -1,6 +1,6 @@
 //! The Virtual Ethernet Bridge from the outside: what the manager sets, its reference model, its scoreboard.
 //!
-//! Nothing here but [`bench`] knows how the hardware is built. A test bench plays frames into the hardware's ports, asks
+//! Nothing here but [`mod@bench`] knows how the hardware is built. A test bench plays frames into the hardware's ports, asks
 //! [`bridge::decide`] what should become of each, tells [`Scoreboard`] both, and gets a [`Report`]. A [`Policy`] sets up
 //! model and hardware alike.
 

@@ -59,7 +59,7 @@ pub const REGISTERS: &[Register] = &[
             15,
             0,
             "cycles",
-            "A port whose egress has a beat and takes none for so many cycles counts as dead.",
+            "A port whose egress has a beat and takes none for one to two times so many cycles counts as dead; 0: never.",
         )
         .reset(4096)],
         ..register("STALL_CYCLES", 0x024, ReadWrite, "When a port counts as dead.")
@@ -70,7 +70,7 @@ pub const REGISTERS: &[Register] = &[
             15,
             0,
             "cells",
-            "Cells kept for frames from wires: frames of functions do not begin while fewer are free.",
+            "Cells kept for frames from wires: frames of functions do not begin while fewer are free, and queues share what is beyond.",
         )
         .reset(0)],
         ..register("RESERVE", 0x028, ReadWrite, "Precedence of the wires in the packet buffer.")

@@ -143,7 +143,13 @@ pub const TABLES: &[Table] = &[
         rows: Some(Config::ports),
         operations: ROWS,
         fields: &[
-            bits(0, 16, 0, "cells", "Cells that its queue may hold; 0 for no limit but the shared one."),
+            bits(
+                0,
+                16,
+                0,
+                "cells",
+                "Cells that its queue may hold; 0 for no limit but the shared one. More than there are count as all.",
+            ),
             bits(
                 1,
                 16,

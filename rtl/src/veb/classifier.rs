@@ -44,7 +44,10 @@ pub struct ClassifierIo {
     /// The answer, one for each.
     #[output]
     pub row_response: Valid<RowResponse>,
-    /// The tables have cleared themselves after reset.
+    /// Whoever else has something to clear after reset has done it; no frame is taken before.
+    #[input]
+    pub others_clear: Bool,
+    /// All of that and the tables have been cleared.
     #[output]
     pub clear: Bool,
 }
@@ -171,7 +174,7 @@ enum Engine {
 /// to 3 more behind other frames, while `decision.ready`; all slots stand while it is not. All outputs are registers but
 /// `forced.ready`.
 ///
-/// A command for a table waits until no frame is under way, and none is taken until it is done, about ten cycles: a
+/// A command for a table waits until no frame is under way, and none is taken until it is done, about twenty cycles: a
 /// frame sees all of a row as it was before, or all of it as it is after. After reset no frame is taken until the tables
 /// have cleared themselves, `4096` cycles.
 #[hdl]
@@ -448,7 +451,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
 
         names_row.set(point | engine.is(Engine::Read));
-        let clear = policy.clear & vlans.clear & multicasts.clear & macs.clear;
+        let clear = policy.clear & vlans.clear & multicasts.clear & macs.clear & io.others_clear;
         io.clear.set(!engine.is(Engine::Clear));
         engine.cases(|e| match e {
             Engine::Clear => {

@@ -101,8 +101,8 @@ pub struct DispatchIo {
 /// ```
 ///
 /// A port has room while the cells that it is owed are below its limit and no more than those that are free: with one
-/// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. Room is some
-/// cycles behind: a port may take a few frames more. Takes a decision in four cycles unless `release` stalls. All
+/// port stalled half of the buffer stays free for the others, with `k` stalled a share of `1 / (k + 1)`. The frame that
+/// reaches a limit is the last one that a port gets. Takes a decision in four cycles unless `release` stalls. All
 /// outputs come from registers, or from them through one step of logic.
 #[hdl]
 pub fn dispatch(config: &Config) -> DispatchIo {

@@ -29,7 +29,7 @@ pub fn liveness(config: &Config) -> LivenessIo {
     module(format!("veb_liveness_{}", config.ports()), LivenessIo::ty(config), |io| {
         let ports = config.ports();
         let elapsed = reg(U::<16>::ty());
-        let ends = elapsed.eq(io.stall_cycles);
+        let ends = elapsed.ge(io.stall_cycles);
         let tick = delay(ends & io.stall_cycles.any());
         elapsed.set(ends.mux(elapsed.zero(), elapsed + 1));
         let alive = delay(io.left | !io.offered);
@@ -44,6 +44,6 @@ pub fn liveness(config: &Config) -> LivenessIo {
             moved.set(moved | alive);
             dead.set(dead & !alive);
         });
-        io.dead.set(dead);
+        io.dead.set(dead & io.stall_cycles.any().bits().repeat(ports));
     })
 }

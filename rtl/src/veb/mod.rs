@@ -127,7 +127,6 @@ pub fn veb(config: &Config) -> VebIo {
         let decided = prim::skid_buffer(Decision::ty(config));
         decided.input.connect(&classifier.decision);
         dispatch.decision.connect(&decided.output);
-        dispatch.free_count.set(cells.free_count);
         dispatch.dead.set(liveness.dead);
 
         // Who may send.
@@ -138,7 +137,11 @@ pub fn veb(config: &Config) -> VebIo {
         shaper.congested.set(dispatch.congested);
         let reserve_bits = control.reserve.width().max(config.cell_count_bits());
         let (free, reserve) = (cells.free_count.zext(reserve_bits), control.reserve.zext(reserve_bits));
-        shaper.hold_all.set(delay(free.lt(reserve)));
+        let reserve_used = free.lt(reserve);
+        shaper.hold_all.set(delay(reserve_used));
+        // Stalled ports take their shares of what is beyond the reserve: they must not hold it up for ever.
+        let spare = reserve_used.mux(free.zero(), free - reserve);
+        dispatch.free_count.set(delay(spare.trunc(config.cell_count_bits())));
         shaper.rate_overhead.set(control.rate_overhead.as_u());
         shaper.row.set(tables.rate);
 
@@ -198,7 +201,8 @@ pub fn veb(config: &Config) -> VebIo {
         // Control and counters.
         control.axi.connect(&io.axi);
         control.free_count.set(cells.free_count);
-        control.tables_clear.set(classifier.clear & shaper.cleared & tables.clear & statistics.clear);
+        classifier.others_clear.set(shaper.cleared & tables.clear & statistics.clear);
+        control.tables_clear.set(classifier.clear);
         tables.request.connect(&control.row);
         control.row_response.set(tables.response);
         classifier.row.connect(&tables.classifier);

@@ -87,7 +87,17 @@ pub fn tables(config: &Config) -> TablesIo {
             burst: data.slice(32, 17).as_u(),
             quantum: data.slice(64, 16).as_u(),
         };
-        let limit = Limit { most: data.slice(0, count_bits), congested: data.slice(32, count_bits) };
+        // More cells than there are is as many as there are.
+        let cells = |low: usize| {
+            let all = lit((1 << count_bits) - 1, count_bits);
+            let too_many = if count_bits < 17 {
+                data.slice(low + count_bits, 17 - count_bits).any()
+            } else {
+                any_of([])
+            };
+            too_many.mux(all, data.slice(low, count_bits))
+        };
+        let limit = Limit { most: cells(0), congested: cells(32) };
         let row = is_for(Table::Rate).mux(rate.pack(), limit.pack().zext(rate.size()));
         let kept = row_memory(2 * config.ports().next_power_of_two(), row.width());
         let index = cat([is_for(Table::Limit).bits(), port]);

@@ -1,6 +1,7 @@
 //! A port that is dead must not be felt by the others.
 
 use super::*;
+use rtl::register_map;
 use sim::veb::bench::Behaviour;
 
 /// Frames and the sum of their latencies at each port.
@@ -56,4 +57,30 @@ fn a_dead_function_is_not_felt() {
             assert!(late < 1.01, "port {port}: latency {late}");
         }
     }
+}
+
+/// Ports that take nothing fill the buffer from the wire, and the reserve stays free: functions go on.
+#[test]
+fn the_dead_do_not_use_up_the_reserve() {
+    let config = Config::small();
+    let [manager, pf] = [1, 2];
+    let mut bench = bench(&config, &open(&config), Losses::Counted);
+    bench.write_register(register_map::register("RESERVE").offset, 300).unwrap();
+    for dead in 3..6 {
+        bench.set_behaviour(dead, Behaviour { pause: 0, stall: 100 });
+    }
+    for number in 0..1500 {
+        bench.send(0, frame(0, station(3 + number % 3), 200, number), false);
+    }
+    bench.run().unwrap();
+    bench.keep_left = true;
+    bench.set_behaviour(manager, Behaviour { pause: 60, stall: 0 });
+    for number in 0..200 {
+        bench.send(manager, frame(manager, station(pf), 200, 2000 + number), false);
+    }
+    bench.run().unwrap();
+    assert_eq!(bench.take_left().iter().filter(|left| left.port == pf).count(), 200);
+    (3..6).for_each(|port| bench.set_behaviour(port, Behaviour::default()));
+    bench.run().unwrap();
+    assert_agrees(&bench.finish().unwrap());
 }
