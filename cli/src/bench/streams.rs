@@ -150,6 +150,10 @@ impl Subject {
         domains.iter().for_each(|&domain| sim.write_reset(domain, false));
         inputs.iter().for_each(|ports| sim.write(ports.valid, &[1]));
         outputs.iter().for_each(|ports| sim.write(ports.ready, &[1]));
+        // What a block waits for after reset.
+        if let Some(clear) = interface.ports.iter().position(|port| port.name == "others_clear") {
+            sim.write(clear, &[1]);
+        }
         Ok(Subject {
             sim,
             length,
