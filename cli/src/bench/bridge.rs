@@ -102,6 +102,8 @@ impl Pattern {
         (0..config.cells).for_each(|_| bench.send(0, frame(0, other, LENGTHS[0]), false));
         collect(&mut bench, config.cells)?;
         let frames = frames.next_multiple_of(self.sources.len());
+        // The shaper finds the size of its rounds while functions send.
+        self.round(&mut bench, config, length, frames)?;
         // Latency and the order in which frames come to an end drop out of the difference.
         let (once, lost_once) = self.round(&mut bench, config, length, frames)?;
         let (twice, lost_twice) = self.round(&mut bench, config, length, 2 * frames)?;
