@@ -30,7 +30,7 @@ pub use registers::{ADDRESS_BITS, REGISTERS};
 pub use tables::{TABLES, WORDS};
 
 use crate::{config::Config, veb::rows};
-use hdl::{Bits, HwEnum};
+use hdl::{Bits, Data, HwEnum, Place, cat, lit};
 
 /// The most ports that a bridge can have: two wires and 64 functions.
 pub const MAX_PORTS: usize = 66;
@@ -124,6 +124,29 @@ impl Table {
     pub const fn number(&self) -> usize {
         self.id as usize
     }
+
+    /// A value of the type `ty` from a row: each of its leaves is the field of that name, or the low bits of it where the
+    /// field is wider, as a bitmap of ports is.
+    ///
+    /// # Panics
+    /// If there is no field of a leaf's name.
+    #[track_caller]
+    pub fn unpack<T: Data>(&self, ty: &T, row: impl Into<Bits>) -> T {
+        let row = row.into();
+        ty.map(&Place::default(), &mut |place, leaf| {
+            field(self.id, &place.path).low_of(row, leaf.bits.width())
+        })
+    }
+
+    /// The row that [`Table::unpack`] makes `value` of; bits of no field are 0.
+    ///
+    /// # Panics
+    /// If there is no field of a leaf's name.
+    #[track_caller]
+    pub fn pack<T: Data>(&self, value: &T) -> Bits {
+        let leaves = value.leaves();
+        row(leaves.into_iter().map(|(place, bits)| (field(self.id, &place.path), bits)))
+    }
 }
 
 impl Position {
@@ -171,6 +194,27 @@ impl Position {
         let bit = |i| u128::from(row[(self.bit() + i) / 32] >> ((self.bit() + i) % 32) & 1) << i;
         (0..self.width).map(bit).sum()
     }
+}
+
+/// A row of these fields, which may be given fewer bits than they have; all other bits are 0.
+///
+/// # Panics
+/// If fields overlap.
+#[track_caller]
+pub fn row(fields: impl IntoIterator<Item = (Position, Bits)>) -> Bits {
+    let mut fields: Vec<(Position, Bits)> = fields.into_iter().collect();
+    fields.sort_by_key(|(position, _)| position.bit());
+    let (mut parts, mut end) = (vec![], 0);
+    for (position, bits) in fields {
+        let gap = position.bit().checked_sub(end).expect("fields do not overlap");
+        if gap > 0 {
+            parts.push(lit(0, gap));
+        }
+        parts.push(bits);
+        end = position.bit() + bits.width();
+    }
+    parts.reverse();
+    cat(parts).zext(32 * WORDS)
 }
 
 /// A register by its name.
@@ -244,7 +288,8 @@ impl Field {
     }
 }
 
-fn variants<T: HwEnum>() -> Vec<NamedValue> {
+/// The variants of an enumeration under their names in registers.
+pub(crate) fn variants<T: HwEnum>() -> Vec<NamedValue> {
     let named = |&(name, _, number, doc): &(&str, T, u128, &'static str)| {
         let mut snake = String::new();
         for letter in name.chars() {

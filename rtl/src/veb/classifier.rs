@@ -3,21 +3,24 @@
 use super::{
     destinations::{Facts, destinations},
     ethertypes::{EthertypeRow, ethertypes},
-    mac_table::{Key, mac_table},
+    mac_table::{Key, MacRow, mac_table},
     mirror::{MirrorRule, mirror},
-    policy::{PolicyWrite, PortPolicy, Wishes, mode, policy},
+    policy::{PolicyWrite, PortPolicy, Wishes, policy},
     row_memory::{VlanRow, row_memory},
     rows::{Operation, Outcome, RowRequest, RowResponse, Table},
     types::{Cast, Chain, Decision, Forced, Frame, Reason, Tag, TagKind},
 };
 use crate::{
     config::{Config, MAX_FRAME},
-    prim,
+    prim, register_map as map,
 };
 use hdl::*;
 
 /// Hash values of multicast addresses.
 pub const MULTICAST_ROWS: usize = 512;
+
+/// Functions that want the groups of a hash value.
+const GROUP_FUNCTIONS: map::Position = map::field(Table::Multicast, "functions");
 
 /// 01-80-C2-00-00-0x without its last four bits: addresses that no bridge forwards (802.1Q 8.6.3).
 const RESERVED: u64 = 0x0180_c200_0000 >> 4;
@@ -225,7 +228,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let names_row = reg(flag());
         policy.port.set(names_row.mux(policy_port, received.port));
         let header = received.header;
-        let PortPolicy { row, default_ports } = policy.policy;
+        let row = policy.policy;
         let customer = header.tag.is(TagKind::Customer);
         let service = header.tag.is(TagKind::Service);
         let has_tag = customer & row.customer_tags | service & row.service_tags;
@@ -269,9 +272,8 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             parsed.destination.set(header.destination);
             parsed.source.set(header.source);
             parsed.ethertype.set(header.ethertype);
-            let local = row.mode.ne(mode::VEPA) & row.mode.ne(mode::ISOLATED);
-            parsed.from_local.set(local & !from_wire);
-            parsed.default_ports.set(default_ports);
+            parsed.from_local.set(row.is_local() & !from_wire);
+            parsed.default_ports.set(row.default_ports);
         });
         let looks_for_source = phase.bit(1);
         let any_vlan = phase.bit(0);
@@ -401,31 +403,29 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let point = engine.is(Engine::Point);
         let writes = |table: Table| point & is_for(table) & request.operation.is(Operation::Write);
         let index = |width: usize| request.index.trunc(width);
-        let part = |low: usize, width: usize| data.slice(low, width);
+        let row_of = map::table;
         io.row.ready.set(engine.is(Engine::Idle));
 
         policy.write.valid.set(writes(Table::Port));
-        let port_policy = PortPolicy { row: row.unpack(part(0, 32)), default_ports: part(32, ports) };
+        let port_policy = row_of(Table::Port).unpack(&PortPolicy::ty(config), data);
         policy.write.payload.set(PolicyWrite { port: index(config.port_bits()), policy: port_policy });
         vlans.write.valid.set(writes(Table::Vlan));
         vlans.write.payload.index.set(request.index);
-        let vlan_row = VlanRow { untagged: part(96, ports), members: part(0, ports) };
+        let vlan_row = row_of(Table::Vlan).unpack(&VlanRow::ty(config), data);
         vlans.write.payload.row.set(vlan_row.pack());
         multicasts.write.valid.set(writes(Table::Multicast));
         multicasts.write.payload.index.set(index(clog2(MULTICAST_ROWS)));
-        multicasts.write.payload.row.set(part(0, ports));
+        multicasts.write.payload.row.set(GROUP_FUNCTIONS.low_of(data, ports));
         mirror.write.valid.set(writes(Table::Mirror));
         mirror.write.payload.index.set(index(1).as_u());
-        let rule_bits = MirrorRule::ty().size();
-        mirror.write.payload.rule.set(mirror.rules[0].unpack(part(0, rule_bits)));
+        mirror.write.payload.rule.set(row_of(Table::Mirror).unpack(&MirrorRule::ty(), data));
         ethertypes.write.valid.set(writes(Table::Ethertype));
         ethertypes.write.payload.index.set(index(3).as_u());
-        let ethertype_bits = EthertypeRow::ty().size();
-        ethertypes.write.payload.row.set(ethertypes.rows[0].unpack(part(0, ethertype_bits)));
+        ethertypes.write.payload.row.set(row_of(Table::Ethertype).unpack(&EthertypeRow::ty(), data));
         macs.command.valid.set(engine.is(Engine::AskMac));
         macs.command.payload.operation.set(request.operation);
-        macs.command.payload.key.set(Key { vid: part(48, 12).as_u(), mac: part(0, 48).as_u() });
-        macs.command.payload.ports.set(part(64, ports));
+        let mac_row = row_of(Table::Mac).unpack(&MacRow::ty(config), data);
+        macs.command.payload.row.set(mac_row);
 
         // The slots are empty: their registers name the rows.
         when(point, || {
@@ -433,20 +433,14 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             asked.meta.vid.set(request.index);
             multicast_index.set(index(clog2(MULTICAST_ROWS)));
         });
-        let words = |parts: &[(usize, Bits)]| {
-            let at = |low: usize, part: Bits| part.zext(192) << lit(low, 8);
-            parts.iter().map(|&(low, part)| at(low, part)).reduce(|a, b| a | b).expect("a part")
-        };
         let answer = wire(bits(192));
         request.table.cases(|table| match table {
-            Table::Port => {
-                answer.set(words(&[(0, policy.policy.row.pack()), (32, policy.policy.default_ports)]));
-            }
-            Table::Vlan => answer.set(words(&[(0, vlan.members), (96, vlan.untagged)])),
-            Table::Multicast => answer.set(words(&[(0, multicasts.row)])),
-            Table::Mac => answer.set(words(&[(0, data.trunc(60)), (64, macs.ports)])),
-            Table::Mirror => answer.set(words(&[(0, select(&mirror.rules, index(1)).pack())])),
-            Table::Ethertype => answer.set(words(&[(0, select(&ethertypes.rows, index(3)).pack())])),
+            Table::Port => answer.set(row_of(table).pack(&policy.policy)),
+            Table::Vlan => answer.set(row_of(table).pack(&vlan)),
+            Table::Multicast => answer.set(map::row([(GROUP_FUNCTIONS, multicasts.row)])),
+            Table::Mac => answer.set(row_of(table).pack(&MacRow { ports: macs.ports, ..mac_row })),
+            Table::Mirror => answer.set(row_of(table).pack(&select(&mirror.rules, index(1)))),
+            Table::Ethertype => answer.set(row_of(table).pack(&select(&ethertypes.rows, index(3)))),
             Table::Rate | Table::Limit | Table::Statistics => answer.set(0),
         });
 

@@ -7,16 +7,16 @@ use super::{
 use crate::{config::Config, prim};
 use hdl::*;
 
-/// How much of the packet buffer a port may hold, in cells.
+/// How much of the packet buffer a port may hold, in cells: a row of the table LIMIT, under the names of its fields.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
 pub struct Limit {
     /// A port that holds so much gets no more; 0: only what all ports share is a limit.
     #[ty(bits(config.cell_count_bits()))]
-    pub most: Bits,
+    pub cells: Bits,
     /// A port that holds so much is congested; 0: never.
     #[ty(bits(config.cell_count_bits()))]
-    pub congested: Bits,
+    pub hold: Bits,
 }
 
 /// A limit to set.
@@ -182,8 +182,8 @@ pub fn dispatch(config: &Config) -> DispatchIo {
             owed.set(owed + more - less);
             room.bit(port).set(owed.le(io.free_count));
             let limit = limits[port];
-            below_limit.bit(port).set(owed.lt(limit.most) | !limit.most.any());
-            let holds_much = owed.ge(limit.congested) & limit.congested.any();
+            below_limit.bit(port).set(owed.lt(limit.cells) | !limit.cells.any());
+            let holds_much = owed.ge(limit.hold) & limit.hold.any();
             congested.bit(port).set(holds_much & !io.dead.bit(port));
             when(io.limit.valid & io.limit.payload.port.eq(port), || limit.set(io.limit.payload.limit));
         }

@@ -5,7 +5,7 @@ use hdl::*;
 /// Rows of the list.
 pub const ROWS: usize = 8;
 
-/// A row, from bit 16 down to bit 0.
+/// A row of the table ETHERTYPE, under the names of its fields.
 #[derive(Bundle, Clone, Copy)]
 pub struct EthertypeRow {
     pub enabled: Bool,

@@ -25,16 +25,25 @@ struct Entry {
     ports: Bits,
 }
 
+/// A row of the table MAC, under the names of its fields.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+pub struct MacRow {
+    pub mac: U<48>,
+    pub vid: U<12>,
+    #[ty(bits(config.ports()))]
+    pub ports: Bits,
+}
+
 /// A command for the table.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
 pub struct Command {
     /// Insert, delete or look up.
     pub operation: Enum<Operation>,
-    pub key: Key,
-    /// For an entry that is inserted.
-    #[ty(bits(config.ports()))]
-    pub ports: Bits,
+    /// Its ports are for an entry that is inserted.
+    #[ty(MacRow::ty(config))]
+    pub row: MacRow,
 }
 
 #[derive(Bundle, Clone)]
@@ -106,6 +115,7 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let state = reg_enum(State::Clear);
         let clearing = reg(bits(set_bits));
         let command = reg_without_reset(Command::ty(config));
+        let command_key = Key { vid: command.row.vid, mac: command.row.mac };
         let commanded = any_of([State::Hash, State::Read, State::Compare, State::Match].map(|s| state.is(s)));
         let advance = io.advance | commanded;
 
@@ -113,7 +123,7 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let hashed = reg_without_reset(Key::ty());
         let set = reg_without_reset(bits(set_bits));
         when(advance, || {
-            let key = commanded.mux(command.key, io.key);
+            let key = commanded.mux(command_key, io.key);
             hashed.set(key);
             set.set(prim::xor_fold(key.pack(), set_bits));
         });
@@ -156,7 +166,7 @@ pub fn mac_table(config: &Config) -> MacTableIo {
         let clear = state.is(State::Clear);
         io.clear.set(!clear);
         let write = state.is(State::Write) & possible & !is_lookup;
-        let changed = Entry { used: inserts, key: command.key, ports: command.ports };
+        let changed = Entry { used: inserts, key: command_key, ports: command.row.ports };
         let stored = clear.mux(entry.zero(), changed);
         let address = clear.mux(clearing, set);
         for (way, memory) in ways.iter().enumerate() {

@@ -6,18 +6,17 @@ use hdl::*;
 /// Rules of a bridge.
 pub const RULES: usize = 2;
 
-/// A rule, from bit 22 of its row down to bit 0.
+/// A row of the table MIRROR, under the names of its fields.
 #[derive(Bundle, Clone, Copy)]
 pub struct MirrorRule {
-    /// The port that gets the copies.
-    pub target: U<7>,
-    /// A port, or a VID.
-    pub matching: U<12>,
-    pub reserved: Bool,
-    pub by_vid: Bool,
+    pub enabled: Bool,
     /// Frames that leave; otherwise those that come in.
     pub egress: Bool,
-    pub enabled: Bool,
+    pub by_vid: Bool,
+    /// A port, or a VID.
+    pub key: U<12>,
+    /// The port that gets the copies.
+    pub target: U<7>,
 }
 
 /// A rule to write.
@@ -72,12 +71,12 @@ pub fn mirror(config: &Config) -> MirrorIo {
         for index in 0..RULES {
             when(io.write.valid & write.index.eq(index), || {
                 rules[index].set(write.rule);
-                watched[index].set(prim::decode(write.rule.matching.pack(), ports));
+                watched[index].set(prim::decode(write.rule.key.pack(), ports));
                 target[index].set(prim::decode(write.rule.target.pack(), ports));
             });
             let rule = rules[index];
             let passes = rule.egress.mux(io.destinations, io.source);
-            let has_vid = io.vid.eq(rule.matching) & (leaves | !rule.egress);
+            let has_vid = io.vid.eq(rule.key) & (leaves | !rule.egress);
             let matching = rule.by_vid.mux(has_vid, (passes & watched[index]).any());
             matches[index].set(rule.enabled & matching);
             targets = targets | target[index] & matches[index].bits().repeat(ports);

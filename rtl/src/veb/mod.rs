@@ -131,9 +131,7 @@ pub fn veb(config: &Config) -> VebIo {
 
         // Who may send.
         shaper.pending.set(ingress.pending);
-        shaper.frame.valid.set(dispatch.settled.valid);
-        let types::Settled { port, length, destinations } = dispatch.settled.payload;
-        shaper.frame.payload.set(shaper::Decided { port, length, destinations });
+        shaper.frame.set(dispatch.settled);
         shaper.congested.set(dispatch.congested);
         let reserve_bits = control.reserve.width().max(config.cell_count_bits());
         let (free, reserve) = (cells.free_count.zext(reserve_bits), control.reserve.zext(reserve_bits));

@@ -1,57 +1,48 @@
 //! What the manager allows each port.
 
+use super::rows::Mode;
 use crate::{config::Config, prim};
 use hdl::*;
 
-/// The first word of a port's row, from bit 31 down to bit 0.
-#[derive(Bundle, Clone, Copy)]
-pub struct PortRow {
-    /// As a destination: not for what it sent itself and an external bridge sent back.
-    pub prune: Bool,
-    pub may_vlan: Bool,
-    pub may_multicast: Bool,
-    pub may_unicast: Bool,
-    /// Wants broadcasts.
-    pub broadcast: Bool,
-    /// [`mode`].
-    pub mode: U<2>,
-    pub check_ethertype: Bool,
-    pub check_source: Bool,
-    pub egress: Bool,
-    pub ingress: Bool,
-    pub admit_nested: Bool,
-    pub admit_tagged: Bool,
-    pub admit_untagged: Bool,
-    /// Tags of TPID 0x88A8 count.
-    pub service_tags: Bool,
-    /// Tags of TPID 0x8100 count.
-    pub customer_tags: Bool,
-    /// The tags that its untagged frames get have TPID 0x88A8.
-    pub service_tag: Bool,
-    /// Their priority.
-    pub priority: U<3>,
-    /// VLAN of frames that name none.
-    pub pvid: U<12>,
-}
-
-/// Whom a function exchanges frames with; 3 is as [`VEB`](mode::VEB).
-pub mod mode {
-    /// With other functions in this mode and with its default ports.
-    pub const VEB: usize = 0;
-    /// With its default ports; frames between functions take the way over the external bridge.
-    pub const VEPA: usize = 1;
-    /// As [`VEPA`], but nothing that a function sent.
-    pub const ISOLATED: usize = 2;
-}
-
-/// A port's row.
+/// A port's row in the table PORT, under the names of its fields.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
 pub struct PortPolicy {
-    pub row: PortRow,
+    /// VLAN of frames that name none.
+    pub pvid: U<12>,
+    /// Of the tags that its untagged frames get.
+    pub priority: U<3>,
+    /// These tags have TPID 0x88A8.
+    pub service_tag: Bool,
+    /// Tags of TPID 0x8100 count.
+    pub customer_tags: Bool,
+    /// Tags of TPID 0x88A8 count.
+    pub service_tags: Bool,
+    pub admit_untagged: Bool,
+    pub admit_tagged: Bool,
+    pub admit_nested: Bool,
+    pub ingress: Bool,
+    pub egress: Bool,
+    pub check_source: Bool,
+    pub check_ethertype: Bool,
+    pub mode: Enum<Mode>,
+    /// Wants broadcasts.
+    pub broadcast: Bool,
+    pub may_unicast: Bool,
+    pub may_multicast: Bool,
+    pub may_vlan: Bool,
+    /// Gets nothing that it sent itself and an external bridge sent back.
+    pub prune: Bool,
     /// Where its frames go that nobody here claims.
     #[ty(bits(config.ports()))]
     pub default_ports: Bits,
+}
+
+impl PortPolicy {
+    /// A function of this policy exchanges frames with others here; the encoding of no [`Mode`] counts as VEB.
+    pub fn is_local(&self) -> Bool {
+        !self.mode.is(Mode::Vepa) & !self.mode.is(Mode::Isolated)
+    }
 }
 
 /// A row to write.
@@ -152,7 +143,7 @@ pub fn policy(config: &Config) -> PolicyIo {
         let prune = reg(bits(ports));
         let local = reg_init(lit((1u128 << ports) - (1 << config.wires), ports));
         let isolated = reg(bits(ports));
-        let row = write.policy.row;
+        let row = write.policy;
         let written = prim::decode(write.port, ports) & (clear & io.write.valid).bits().repeat(ports);
         for port in 0..ports {
             when(written.bit(port), || {
@@ -165,8 +156,8 @@ pub fn policy(config: &Config) -> PolicyIo {
                 may_vlan.bit(port).set(row.may_vlan);
                 broadcast.bit(port).set(row.broadcast);
                 prune.bit(port).set(row.prune);
-                local.bit(port).set(row.mode.ne(mode::VEPA) & row.mode.ne(mode::ISOLATED));
-                isolated.bit(port).set(row.mode.eq(mode::ISOLATED));
+                local.bit(port).set(row.is_local());
+                isolated.bit(port).set(row.mode.is(Mode::Isolated));
             });
         }
         let wished = |of: fn(&Wishes) -> Bool| vector(io.wishes.iter().map(of));

@@ -63,7 +63,7 @@ pub fn row_memory(rows: usize, width: usize) -> RowMemoryIo {
     })
 }
 
-/// The members of each VLAN, and the ports that get its frames without a tag.
+/// A row of the table VLAN, under the names of its fields: the members, and the ports that get its frames without a tag.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
 pub struct VlanRow {

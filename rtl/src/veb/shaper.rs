@@ -50,6 +50,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
+use super::types::Settled;
 use crate::{
     config::Config,
     prim::{self, decode},
@@ -67,8 +68,8 @@ pub struct ShaperIo {
     /// What became of a complete frame; one for each frame, dropped ones too. At most one in two cycles on the long run:
     /// up to [`CHARGES`] more may come at once.
     #[input]
-    #[ty(Valid::ty(Decided::ty(config)))]
-    pub frame: Valid<Decided>,
+    #[ty(Valid::ty(Settled::ty(config)))]
+    pub frame: Valid<Settled>,
     /// Ports that hold back the functions that send to them.
     #[input]
     #[ty(bits(config.ports()))]
@@ -92,20 +93,6 @@ pub struct ShaperIo {
     pub cleared: Bool,
 }
 
-/// A frame that has come in, and where it goes.
-#[derive(Bundle, Clone, Copy)]
-#[ty(config: &Config)]
-pub struct Decided {
-    /// Its source.
-    #[ty(bits(config.port_bits()))]
-    pub port: Bits,
-    /// In bytes.
-    pub length: U<14>,
-    /// A bit for each port; none if it was dropped.
-    #[ty(bits(config.ports()))]
-    pub destinations: Bits,
-}
-
 /// A row of the table RATE.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
@@ -115,7 +102,7 @@ pub struct RateRow {
     pub rate: Rate,
 }
 
-/// What a port may send.
+/// What a port may send: a row of the table RATE, under the names of its fields.
 #[derive(Bundle, Clone, Copy)]
 pub struct Rate {
     /// In Mb/s, 1 to 40000; 0 for no limit.
@@ -241,7 +228,7 @@ pub fn shaper(config: &Config) -> ShaperIo {
         gap.set((gap & !visited_now) | look.mux(!waits, none));
 
         // Frames that wait to be charged.
-        let Decided { port, length, destinations } = io.frame.payload;
+        let Settled { port, length, destinations } = io.frame.payload;
         let charges = prim::fifo(Charge::ty(config), CHARGES);
         charges.enq.valid.set(io.frame.valid & cleared);
         charges.enq.payload.set(Charge { port, group: group_of(destinations.trunc(wires)), length });

@@ -4,10 +4,10 @@
 mod tests;
 
 use super::{
-    rows::{Outcome, RowRequest, RowResponse},
+    rows::{Outcome, RowRequest, RowResponse, Table},
     types::{Cast, Counted, Finished, Reason},
 };
-use crate::{config::Config, prim};
+use crate::{config::Config, prim, register_map as map};
 use hdl::*;
 
 /// What is counted, with its number in the table STATISTICS.
@@ -366,7 +366,8 @@ fn counters(config: &Config, widths: Widths) -> StatisticsIo {
         when(writes, || memory.write(cat([written_row, is_high.bits()]), sums));
         io.row_response.valid.set(delay(delay(held_answers)));
         io.row_response.payload.outcome.set(Outcome::Done);
-        io.row_response.payload.data.set(cat([totals[1], totals[0]]).zext(192).as_u());
+        let fields = ["frames", "bytes"].map(|name| map::field(Table::Statistics, name));
+        io.row_response.payload.data.set(map::row(fields.into_iter().zip(totals)).as_u());
 
         visit.cases(|v| match v {
             Visit::Choose => {

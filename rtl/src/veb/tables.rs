@@ -6,7 +6,7 @@ use super::{
     rows::{Operation, Outcome, RowRequest, RowResponse, Table},
     shaper::{Rate, RateRow},
 };
-use crate::config::Config;
+use crate::{config::Config, register_map as map};
 use hdl::*;
 
 #[derive(Bundle, Clone)]
@@ -36,6 +36,9 @@ pub struct TablesIo {
     #[output]
     pub clear: Bool,
 }
+
+const LIMIT_CELLS: map::Position = map::field(Table::Limit, "cells");
+const LIMIT_HOLD: map::Position = map::field(Table::Limit, "hold");
 
 /// Where a command is.
 #[derive(HwEnum, Clone, Copy)]
@@ -81,23 +84,14 @@ pub fn tables(config: &Config) -> TablesIo {
         let port = request.index.trunc(config.port_bits());
         let data = request.data;
         let count_bits = config.cell_count_bits();
-        let rate = Rate {
-            maximum: data.slice(0, 16).as_u(),
-            class: data.slice(16, 2).as_u(),
-            burst: data.slice(32, 17).as_u(),
-            quantum: data.slice(64, 16).as_u(),
-        };
+        let rate = map::table(Table::Rate).unpack(&Rate::ty(), data);
         // More cells than there are is as many as there are.
-        let cells = |low: usize| {
-            let all = lit((1 << count_bits) - 1, count_bits);
-            let too_many = if count_bits < 17 {
-                data.slice(low + count_bits, 17 - count_bits).any()
-            } else {
-                any_of([])
-            };
-            too_many.mux(all, data.slice(low, count_bits))
+        let cells = |field: map::Position| {
+            let value = field.of(data);
+            let all = lit((1 << count_bits) - 1, value.width());
+            value.gt(all).mux(all, value).trunc(count_bits)
         };
-        let limit = Limit { most: cells(0), congested: cells(32) };
+        let limit = Limit { cells: cells(LIMIT_CELLS), hold: cells(LIMIT_HOLD) };
         let row = is_for(Table::Rate).mux(rate.pack(), limit.pack().zext(rate.size()));
         let kept = row_memory(2 * config.ports().next_power_of_two(), row.width());
         let index = cat([is_for(Table::Limit).bits(), port]);
@@ -111,11 +105,8 @@ pub fn tables(config: &Config) -> TablesIo {
         io.rate.payload.set(RateRow { port, rate });
         io.limit.valid.set(write & is_for(Table::Limit));
         io.limit.payload.set(LimitWrite { port, limit });
-        let Rate { maximum, class, burst, quantum } = rate.unpack(kept.row);
-        let first = cat([class.pack(), maximum.pack()]).zext(32);
-        let rate_words = cat([quantum.pack().zext(32), burst.pack().zext(32), first]);
-        let Limit { most, congested } = limit.unpack(kept.row.trunc(limit.size()));
-        let limit_words = cat([congested.zext(32), most.zext(32)]);
+        let rate_row = map::table(Table::Rate).pack(&rate.unpack(kept.row));
+        let limit_row = map::table(Table::Limit).pack(&limit.unpack(kept.row.trunc(limit.size())));
 
         let answered = io.classifier_response.valid | io.statistics_response.valid;
         state.cases(|s| match s {
@@ -134,8 +125,7 @@ pub fn tables(config: &Config) -> TablesIo {
             State::Point => state.set(State::Read),
             State::Read => {
                 response.outcome.set(Outcome::Done);
-                let words = is_for(Table::Rate).mux(rate_words.zext(192), limit_words.zext(192));
-                response.data.set(words.as_u());
+                response.data.set(is_for(Table::Rate).mux(rate_row, limit_row).as_u());
                 state.set(State::Respond);
             }
             State::Respond => state.set(State::Idle),
