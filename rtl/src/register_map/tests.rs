@@ -89,6 +89,13 @@ fn kinds_are_consistent() {
 
 /// Written down from the issue, not from the description.
 #[test]
+fn kinds_are_those_that_the_hardware_counts() {
+    let listed = KINDS.iter().map(|kind| (kind.name.to_string(), kind.number as u128));
+    let counted = variants::<crate::veb::statistics::Kind>().into_iter().map(|kind| (kind.name, kind.number));
+    assert!(counted.eq(listed));
+}
+
+#[test]
 fn positions_by_hand() {
     let offsets = ["TABLE", "INDEX", "COMMAND", "STATUS", "DATA0", "DATA5"].map(|name| register(name).offset);
     assert_eq!(offsets, [0x40, 0x44, 0x48, 0x4c, 0x60, 0x74]);

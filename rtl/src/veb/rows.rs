@@ -3,7 +3,7 @@
 use hdl::*;
 
 /// The tables of the bridge, with their numbers; [`crate::register_map`] says what their rows hold.
-#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// What each port may do.
     Port = 0,
@@ -25,7 +25,7 @@ pub enum Table {
 }
 
 /// What to do with a row. The encoding is that of the register COMMAND.
-#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
     /// The row at the index becomes the data.
     Write = 1,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::PortSet;
 use crate::ethernet::{MacAddress, TagKind};
 pub use presets::PRESETS;
-pub use rows::{Change, Command, Table};
+pub use rows::Change;
 
 /// Rows of the MULTICAST table.
 pub const MULTICAST_HASHES: usize = 512;

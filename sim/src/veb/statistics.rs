@@ -2,11 +2,9 @@
 
 use super::bridge::{Decision, Reason};
 use crate::ethernet::{FrameView, MacAddress};
+use rtl::register_map::{self, KINDS_PER_PORT};
 
-/// Rows of the STATISTICS table for each port; some have no meaning.
-pub const KINDS: usize = 32;
-
-/// What is counted at a port. The numbers are those of the STATISTICS table.
+/// What is counted at a port. The names are those of the STATISTICS table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Frames that came in to a station: all but those that are bad, runts, too long, or found no cell.
@@ -40,31 +38,13 @@ impl Kind {
     }
 
     /// Number of the kind among those of a port.
-    pub const fn number(self) -> usize {
-        match self {
-            Self::InUnicast => 0,
-            Self::InMulticast => 1,
-            Self::InBroadcast => 2,
-            Self::OutUnicast => 3,
-            Self::OutMulticast => 4,
-            Self::OutBroadcast => 5,
-            Self::Dropped(Reason::Error) => 8,
-            Self::Dropped(Reason::Runt) => 9,
-            Self::Dropped(Reason::Oversize) => 10,
-            Self::Dropped(Reason::BufferFull) => 11,
-            Self::Dropped(Reason::Disabled) => 12,
-            Self::Dropped(Reason::MacSpoof) => 13,
-            Self::Dropped(Reason::EthertypeSpoof) => 14,
-            Self::Dropped(Reason::Admission) => 15,
-            Self::Dropped(Reason::Vlan) => 16,
-            Self::Dropped(Reason::Filtered) => 17,
-            Self::Dropped(Reason::QueueFull) => 24,
-        }
+    pub fn number(self) -> usize {
+        register_map::kind(self.name()).number
     }
 
     /// Index of the row of this kind of a port in the STATISTICS table.
-    pub const fn index(self, port: usize) -> usize {
-        port * KINDS + self.number()
+    pub fn index(self, port: usize) -> usize {
+        port * KINDS_PER_PORT + self.number()
     }
 
     /// The kind's name in summaries, registers and JSON.
@@ -129,13 +109,13 @@ impl Count {
 /// All counters of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    counts: Vec<[Count; KINDS]>,
+    counts: Vec<[Count; KINDS_PER_PORT]>,
 }
 
 impl Statistics {
     /// All counters 0.
     pub fn new(port_count: usize) -> Self {
-        Self { counts: vec![[Count::default(); KINDS]; port_count] }
+        Self { counts: vec![[Count::default(); KINDS_PER_PORT]; port_count] }
     }
 
     /// Number of ports.

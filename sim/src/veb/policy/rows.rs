@@ -8,43 +8,63 @@ use crate::{
     ethernet::{MacAddress, TagKind},
     veb::PortSet,
 };
-
-/// The tables that are written row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
-    Port,
-    Vlan,
-    Multicast,
-    Mac,
-    Mirror,
-    Ethertype,
-    Rate,
-    Limit,
-}
-
-/// What is done to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Command {
-    /// Writes the row at an index.
-    Write,
-    /// Inserts or replaces an entry of [`Table::Mac`].
-    Insert,
-    /// Deletes an entry of [`Table::Mac`].
-    Delete,
-}
+use rtl::{
+    register_map::{self, WORDS},
+    veb::rows::{self, Operation, Table},
+};
 
 /// One command to the hardware's tables. It takes effect wholly, between two frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Change {
+    /// Not [`Table::Statistics`].
     pub table: Table,
-    pub command: Command,
+    /// [`Operation::Write`], or for [`Table::Mac`] one of [`Operation::Insert`] and [`Operation::Delete`].
+    pub operation: Operation,
     /// The row; 0 for [`Table::Mac`], which has keys.
     pub index: usize,
     /// DATA0 to DATA5.
-    pub data: [u32; 6],
+    pub data: [u32; WORDS],
 }
 
-type Words = [u32; 6];
+/// The words of a row, by the names of its fields.
+#[derive(Clone, Copy)]
+struct Row {
+    table: Table,
+    data: [u32; WORDS],
+}
+
+impl Row {
+    fn new(table: Table) -> Self {
+        Self { table, data: [0; WORDS] }
+    }
+
+    /// # Panics
+    /// If the value does not fit the field.
+    fn with(mut self, field: &str, value: impl Into<u128>) -> Self {
+        register_map::field(self.table, field).put(&mut self.data, value.into());
+        self
+    }
+
+    fn with_ports(self, field: &str, ports: PortSet) -> Self {
+        self.with(field, ports.bits())
+    }
+
+    fn get(&self, field: &str) -> u128 {
+        register_map::field(self.table, field).get(&self.data)
+    }
+
+    fn flag(&self, field: &str) -> bool {
+        self.get(field) == 1
+    }
+
+    fn ports(&self, field: &str) -> PortSet {
+        PortSet::from_bits(self.get(field))
+    }
+
+    fn write(self, index: usize) -> Change {
+        Change { table: self.table, operation: Operation::Write, index, data: self.data }
+    }
+}
 
 /// Changes of one row each.
 ///
@@ -52,52 +72,57 @@ type Words = [u32; 6];
 /// If a value does not fit its field.
 impl Change {
     pub fn port(port: usize, policy: &PortPolicy) -> Self {
-        Self::write(Table::Port, port, port_row(policy))
+        port_row(policy).write(port)
     }
 
     pub fn vlan(vid: u16, vlan: VlanPolicy) -> Self {
-        let (members, untagged) = (words(vlan.members, 0), words(vlan.untagged, 3));
-        Self::write(Table::Vlan, vid.into(), std::array::from_fn(|i| members[i] | untagged[i]))
+        let row = Row::new(Table::Vlan).with_ports("members", vlan.members);
+        row.with_ports("untagged", vlan.untagged).write(vid.into())
     }
 
     pub fn multicast(hash: usize, ports: PortSet) -> Self {
-        Self::write(Table::Multicast, hash, words(ports, 0))
+        Row::new(Table::Multicast).with_ports("functions", ports).write(hash)
     }
 
     /// Inserts or replaces the entry for this address in this VLAN, or in any for VID 0.
     pub fn insert(vid: u16, address: MacAddress, ports: PortSet) -> Self {
-        Self { table: Table::Mac, command: Command::Insert, index: 0, data: mac_row(vid, address, ports) }
+        let row = Row::new(Table::Mac).with("mac", address.to_u64()).with("vid", vid);
+        Self { operation: Operation::Insert, ..row.with_ports("ports", ports).write(0) }
     }
 
     /// Deletes the entry for this address in this VLAN, or that for any for VID 0.
     pub fn delete(vid: u16, address: MacAddress) -> Self {
-        Self { command: Command::Delete, ..Self::insert(vid, address, PortSet::EMPTY) }
+        Self { operation: Operation::Delete, ..Self::insert(vid, address, PortSet::EMPTY) }
     }
 
     pub fn mirror(index: usize, mirror: Option<Mirror>) -> Self {
-        Self::write(Table::Mirror, index, mirror_row(mirror))
+        mirror_row(mirror).write(index)
     }
 
     pub fn ethertype(index: usize, ethertype: Option<u16>) -> Self {
-        let word = ethertype.map_or(0, |ethertype| u32::from(ethertype) | 1 << 16);
-        Self::write(Table::Ethertype, index, [word, 0, 0, 0, 0, 0])
+        let row = Row::new(Table::Ethertype).with("enabled", ethertype.is_some());
+        row.with("ethertype", ethertype.unwrap_or(0)).write(index)
     }
 
+    /// # Panics
+    /// If the maximum is above [`MAX_RATE`].
     pub fn rate(port: usize, rate: Rate) -> Self {
-        Self::write(Table::Rate, port, rate_row(rate))
+        assert!(rate.maximum <= MAX_RATE, "{} Mb/s are more than {MAX_RATE}", rate.maximum);
+        let row = Row::new(Table::Rate).with("maximum", rate.maximum).with("class", rate.class);
+        row.with("burst", rate.burst).with("quantum", rate.quantum).write(port)
     }
 
     pub fn limit(port: usize, limit: Limit) -> Self {
-        Self::write(Table::Limit, port, [limit.cells, limit.hold_from, 0, 0, 0, 0])
+        Row::new(Table::Limit).with("cells", limit.cells).with("hold", limit.hold_from).write(port)
     }
 
     /// The key of the row, in the table that has keys.
     pub fn key(&self) -> Option<(u16, MacAddress)> {
-        (self.table == Table::Mac).then(|| key_of(self.data))
+        (self.table == Table::Mac).then(|| self.row().key())
     }
 
-    fn write(table: Table, index: usize, data: Words) -> Self {
-        Self { table, command: Command::Write, index, data }
+    fn row(&self) -> Row {
+        Row { table: self.table, data: self.data }
     }
 }
 
@@ -153,166 +178,133 @@ impl Policy {
     /// Makes a change, as the hardware does. Bits beyond the fields and the bridge's ports count for nothing.
     ///
     /// # Panics
-    /// If the index is beyond the table, or the table does not know the command.
+    /// If the index is beyond the table, or the operation is no change of this table.
     pub fn apply(&mut self, change: &Change) {
-        let Change { table, command, index, data } = *change;
-        let all = self.all_ports();
-        let ports = |first: usize| ports_of(&data, first) & all;
-        match (table, command) {
-            (Table::Port, Command::Write) => {
-                self.ports[index] = port_of(data);
-                self.ports[index].default_ports = ports(1);
+        let Change { table, operation, index, .. } = *change;
+        let row = change.row();
+        let ports = |field: &str| row.ports(field) & self.all_ports();
+        match (table, operation) {
+            (Table::Port, Operation::Write) => {
+                self.ports[index] = PortPolicy { default_ports: ports("default_ports"), ..row.port() };
             }
-            (Table::Vlan, Command::Write) => {
+            (Table::Vlan, Operation::Write) => {
                 let vid = u16::try_from(index).expect("a VID has 12 bits");
-                self.set_vlan(vid, VlanPolicy { members: ports(0), untagged: ports(3) });
+                self.set_vlan(vid, VlanPolicy { members: ports("members"), untagged: ports("untagged") });
             }
-            (Table::Multicast, Command::Write) => self.set_multicast(index, ports(0)),
-            (Table::Mac, Command::Insert) => {
-                let (vid, address) = key_of(data);
-                self.insert_entry(vid, address, ports(2));
+            (Table::Multicast, Operation::Write) => self.set_multicast(index, ports("functions")),
+            (Table::Mac, Operation::Insert) => {
+                let (vid, address) = row.key();
+                self.insert_entry(vid, address, ports("ports"));
             }
-            (Table::Mac, Command::Delete) => {
-                let (vid, address) = key_of(data);
+            (Table::Mac, Operation::Delete) => {
+                let (vid, address) = row.key();
                 self.remove_entry(vid, address);
             }
-            (Table::Mirror, Command::Write) => self.mirrors[index] = mirror_of(data[0]),
-            (Table::Ethertype, Command::Write) => {
-                self.ethertypes[index] = (data[0] >> 16 & 1 == 1).then_some(data[0] as u16);
+            (Table::Mirror, Operation::Write) => self.mirrors[index] = row.mirror(),
+            (Table::Ethertype, Operation::Write) => {
+                self.ethertypes[index] = row.flag("enabled").then(|| row.get("ethertype") as u16);
             }
-            (Table::Rate, Command::Write) => {
-                self.rates[index] = Rate {
-                    maximum: data[0] as u16,
-                    class: (data[0] >> 16 & 3) as u8,
-                    burst: data[1] & 0x1FFFF,
-                    quantum: data[2] as u16,
-                };
+            (Table::Rate, Operation::Write) => self.rates[index] = row.rate(),
+            (Table::Limit, Operation::Write) => {
+                self.limits[index] =
+                    Limit { cells: row.get("cells") as u32, hold_from: row.get("hold") as u32 };
             }
-            (Table::Limit, Command::Write) => {
-                self.limits[index] = Limit { cells: data[0], hold_from: data[1] };
-            }
-            (Table::Mac, Command::Write) | (_, Command::Insert | Command::Delete) => {
-                panic!("{table:?} does not know {command:?}")
-            }
+            _ => panic!("{table:?} is not changed by {operation:?}"),
         }
     }
 }
 
-/// `value` from bit `low` up, checked to have `width` bits at most.
-fn field(name: &str, value: usize, low: u32, width: u32) -> u32 {
-    assert!(value >> width == 0, "{name} {value} has more than {width} bits");
-    (value as u32) << low
-}
-
-/// A bitmap of ports in three words from word `first` on.
-fn words(ports: PortSet, first: usize) -> Words {
-    let mut data = [0; 6];
-    for (i, word) in data[first..first + 3].iter_mut().enumerate() {
-        *word = (ports.bits() >> (32 * i)) as u32;
-    }
-    assert_eq!(ports.bits() >> 96, 0, "{ports:?} beyond three words");
-    data
-}
-
-fn ports_of(data: &Words, first: usize) -> PortSet {
-    let words = data[first..first + 3].iter().rev();
-    PortSet::from_bits(words.fold(0, |bits, &word| bits << 32 | u128::from(word)))
-}
-
-/// The single bits of DATA0 of a PORT row, but for the tag kind.
-fn flags(port: &mut PortPolicy) -> [(u32, &mut bool); 14] {
-    [
-        (16, &mut port.customer_tags),
-        (17, &mut port.service_tags),
-        (18, &mut port.admit_untagged),
-        (19, &mut port.admit_tagged),
-        (20, &mut port.admit_nested),
-        (21, &mut port.ingress),
-        (22, &mut port.egress),
-        (23, &mut port.check_source),
-        (24, &mut port.check_ethertype),
-        (27, &mut port.broadcast),
-        (28, &mut port.may_unicast),
-        (29, &mut port.may_multicast),
-        (30, &mut port.may_vlan),
-        (31, &mut port.prune),
-    ]
-}
-
-fn port_row(port: &PortPolicy) -> Words {
-    let mut data = words(port.default_ports, 1);
+fn port_row(port: &PortPolicy) -> Row {
     let mode = match port.mode {
-        Mode::Veb => 0,
-        Mode::Vepa => 1,
-        Mode::Isolated => 2,
+        Mode::Veb => rows::Mode::Veb,
+        Mode::Vepa => rows::Mode::Vepa,
+        Mode::Isolated => rows::Mode::Isolated,
     };
-    data[0] = field("PVID", port.pvid.into(), 0, 12)
-        | field("priority", port.priority.into(), 12, 3)
-        | u32::from(port.inserted_tag == TagKind::Service) << 15
-        | mode << 25;
-    for (bit, flag) in flags(&mut port.clone()) {
-        data[0] |= u32::from(*flag) << bit;
+    Row::new(Table::Port)
+        .with("pvid", port.pvid)
+        .with("priority", port.priority)
+        .with("service_tag", port.inserted_tag == TagKind::Service)
+        .with("customer_tags", port.customer_tags)
+        .with("service_tags", port.service_tags)
+        .with("admit_untagged", port.admit_untagged)
+        .with("admit_tagged", port.admit_tagged)
+        .with("admit_nested", port.admit_nested)
+        .with("ingress", port.ingress)
+        .with("egress", port.egress)
+        .with("check_source", port.check_source)
+        .with("check_ethertype", port.check_ethertype)
+        .with("mode", mode as u128)
+        .with("broadcast", port.broadcast)
+        .with("may_unicast", port.may_unicast)
+        .with("may_multicast", port.may_multicast)
+        .with("may_vlan", port.may_vlan)
+        .with("prune", port.prune)
+        .with_ports("default_ports", port.default_ports)
+}
+
+fn mirror_row(mirror: Option<Mirror>) -> Row {
+    let row = Row::new(Table::Mirror);
+    let Some(mirror) = mirror else { return row };
+    let row = match mirror.of {
+        MirrorOf::Port(port) => row.with("key", port as u128),
+        MirrorOf::Vlan(vid) => row.with("by_vid", true).with("key", vid),
+    };
+    row.with("enabled", true)
+        .with("egress", mirror.direction == Direction::Egress)
+        .with("target", mirror.target as u128)
+}
+
+/// What rows say.
+impl Row {
+    fn port(&self) -> PortPolicy {
+        PortPolicy {
+            pvid: self.get("pvid") as u16,
+            priority: self.get("priority") as u8,
+            inserted_tag: if self.flag("service_tag") { TagKind::Service } else { TagKind::Customer },
+            customer_tags: self.flag("customer_tags"),
+            service_tags: self.flag("service_tags"),
+            admit_untagged: self.flag("admit_untagged"),
+            admit_tagged: self.flag("admit_tagged"),
+            admit_nested: self.flag("admit_nested"),
+            ingress: self.flag("ingress"),
+            egress: self.flag("egress"),
+            check_source: self.flag("check_source"),
+            check_ethertype: self.flag("check_ethertype"),
+            mode: match self.get("mode") {
+                1 => Mode::Vepa,
+                2 => Mode::Isolated,
+                _ => Mode::Veb,
+            },
+            broadcast: self.flag("broadcast"),
+            may_unicast: self.flag("may_unicast"),
+            may_multicast: self.flag("may_multicast"),
+            may_vlan: self.flag("may_vlan"),
+            prune: self.flag("prune"),
+            default_ports: self.ports("default_ports"),
+        }
     }
-    data
-}
 
-fn port_of(data: Words) -> PortPolicy {
-    let bit = |at: u32| data[0] >> at & 1 == 1;
-    let mut port = PortPolicy {
-        pvid: (data[0] & 0xFFF) as u16,
-        priority: (data[0] >> 12 & 7) as u8,
-        inserted_tag: if bit(15) { TagKind::Service } else { TagKind::Customer },
-        mode: match data[0] >> 25 & 3 {
-            1 => Mode::Vepa,
-            2 => Mode::Isolated,
-            _ => Mode::Veb,
-        },
-        default_ports: ports_of(&data, 1),
-        ..Default::default()
-    };
-    for (at, flag) in flags(&mut port) {
-        *flag = bit(at);
+    fn key(&self) -> (u16, MacAddress) {
+        (self.get("vid") as u16, MacAddress::from_u64(self.get("mac") as u64))
     }
-    port
-}
 
-fn mac_row(vid: u16, address: MacAddress, ports: PortSet) -> Words {
-    let mut data = words(ports, 2);
-    data[0] = address.to_u64() as u32;
-    data[1] = (address.to_u64() >> 32) as u32 | field("VID", vid.into(), 16, 12);
-    data
-}
+    fn mirror(&self) -> Option<Mirror> {
+        let key = self.get("key");
+        self.flag("enabled").then(|| Mirror {
+            direction: if self.flag("egress") { Direction::Egress } else { Direction::Ingress },
+            of: if self.flag("by_vid") { MirrorOf::Vlan(key as u16) } else { MirrorOf::Port(key as usize) },
+            target: self.get("target") as usize,
+        })
+    }
 
-fn key_of(data: Words) -> (u16, MacAddress) {
-    let address = u64::from(data[1]) << 32 | u64::from(data[0]);
-    ((data[1] >> 16 & 0xFFF) as u16, MacAddress::from_u64(address))
-}
-
-fn mirror_row(mirror: Option<Mirror>) -> Words {
-    let Some(mirror) = mirror else { return [0; 6] };
-    let (by_vid, matched) = match mirror.of {
-        MirrorOf::Port(port) => (0, port),
-        MirrorOf::Vlan(vid) => (1, vid.into()),
-    };
-    let egress = u32::from(mirror.direction == Direction::Egress);
-    let matched = field("mirrored port or VLAN", matched, 4, 12);
-    [1 | egress << 1 | by_vid << 2 | matched | field("mirror target", mirror.target, 16, 7), 0, 0, 0, 0, 0]
-}
-
-fn mirror_of(word: u32) -> Option<Mirror> {
-    let bit = |at: u32| word >> at & 1 == 1;
-    let matched = word >> 4 & 0xFFF;
-    bit(0).then(|| Mirror {
-        direction: if bit(1) { Direction::Egress } else { Direction::Ingress },
-        of: if bit(2) { MirrorOf::Vlan(matched as u16) } else { MirrorOf::Port(matched as usize) },
-        target: (word >> 16 & 0x7F) as usize,
-    })
-}
-
-fn rate_row(rate: Rate) -> Words {
-    assert!(rate.maximum <= MAX_RATE, "{} Mb/s are more than {MAX_RATE}", rate.maximum);
-    let burst = field("burst", rate.burst as usize, 0, 17);
-    [u32::from(rate.maximum) | field("class", rate.class.into(), 16, 2), burst, rate.quantum.into(), 0, 0, 0]
+    fn rate(&self) -> Rate {
+        Rate {
+            maximum: self.get("maximum") as u16,
+            class: self.get("class") as u8,
+            burst: self.get("burst") as u32,
+            quantum: self.get("quantum") as u16,
+        }
+    }
 }
 
 #[cfg(test)]

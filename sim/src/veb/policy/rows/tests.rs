@@ -4,8 +4,8 @@ fn host(n: u8) -> MacAddress {
     MacAddress::new([0x52, 0x54, 0x00, 0xAB, 0x00, n])
 }
 
-fn change(table: Table, index: usize, data: Words) -> Change {
-    Change { table, command: Command::Write, index, data }
+fn change(table: Table, index: usize, data: [u32; WORDS]) -> Change {
+    Change { table, operation: Operation::Write, index, data }
 }
 
 /// Ports 0 and 2, of the first word, and 33 and 65, of the others.
@@ -46,7 +46,7 @@ fn example() -> Policy {
 fn rows_are_the_words_of_the_table_by_hand() {
     let mac = Change {
         table: Table::Mac,
-        command: Command::Insert,
+        operation: Operation::Insert,
         index: 0,
         data: [0x00AB_0007, 0x0123_5254, 5, 2, 2, 0],
     };
@@ -73,7 +73,7 @@ fn each_bit_of_a_port_is_its_own() {
     let word = |set: Set| {
         let mut port = PortPolicy::default();
         set(&mut port);
-        port_row(&port)[0]
+        port_row(&port).data[0]
     };
     let bits: [(u32, Set); 17] = [
         (15, |port| port.inserted_tag = TagKind::Service),
@@ -103,7 +103,7 @@ fn each_bit_of_a_port_is_its_own() {
 
 #[test]
 fn the_fourth_mode_is_the_first() {
-    assert_eq!(port_of([3 << 25, 0, 0, 0, 0, 0]).mode, Mode::Veb);
+    assert_eq!(Row { table: Table::Port, data: [3 << 25, 0, 0, 0, 0, 0] }.port().mode, Mode::Veb);
 }
 
 #[test]
@@ -116,19 +116,19 @@ fn only_rows_that_differ_are_changes() {
     new.insert_entry(0, host(8), PortSet::single(4));
     new.set_vlan(0xFFE, VlanPolicy::default());
     let changes = new.changes_from(&old);
-    let kinds: Vec<_> = changes.iter().map(|change| (change.table, change.command)).collect();
+    let kinds: Vec<_> = changes.iter().map(|change| (change.table, change.operation)).collect();
     assert_eq!(
         kinds,
         [
-            (Table::Vlan, Command::Write),
-            (Table::Mac, Command::Insert),
-            (Table::Mac, Command::Insert),
-            (Table::Port, Command::Write)
+            (Table::Vlan, Operation::Write),
+            (Table::Mac, Operation::Insert),
+            (Table::Mac, Operation::Insert),
+            (Table::Port, Operation::Write)
         ]
     );
     // Back: what is new goes first.
-    let back: Vec<_> = old.changes_from(&new).iter().map(|change| change.command).collect();
-    assert_eq!(back, [Command::Write, Command::Delete, Command::Insert, Command::Write]);
+    let back: Vec<_> = old.changes_from(&new).iter().map(|change| change.operation).collect();
+    assert_eq!(back, [Operation::Write, Operation::Delete, Operation::Insert, Operation::Write]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn bits_beyond_the_fields_count_for_nothing() {
 }
 
 #[test]
-#[should_panic(expected = "PVID 4096 has more than 12 bits")]
+#[should_panic(expected = "0x1000 does not fit in 12 bits")]
 fn a_value_that_does_not_fit_is_refused() {
     let mut policy = Policy::new(1, 2);
     policy.ports[0].pvid = 4096;
@@ -160,7 +160,7 @@ fn a_value_that_does_not_fit_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "Vlan does not know Insert")]
+#[should_panic(expected = "Vlan is not changed by Insert")]
 fn a_command_that_a_table_lacks_is_refused() {
-    Policy::new(1, 2).apply(&Change { command: Command::Insert, ..change(Table::Vlan, 1, [0; 6]) });
+    Policy::new(1, 2).apply(&Change { operation: Operation::Insert, ..change(Table::Vlan, 1, [0; 6]) });
 }
