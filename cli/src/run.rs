@@ -15,7 +15,7 @@ use rtl::config::Config;
 use sim::{
     clock::Clock,
     pcap::Writer,
-    veb::{Losses, Policy, bench::Bench, player::Player},
+    veb::{Policy, bench::Bench, player::Player},
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,7 +97,7 @@ fn play<S: Simulator>(
 
     let start = Instant::now();
     let after_reset = Policy::new(config.wires, config.functions());
-    let mut bench = Bench::new(sim, config, &after_reset, Losses::Counted, 1)?;
+    let mut bench = Bench::new(sim, config, &after_reset, job.plan.losses(), 1)?;
     job.set_policy(&mut bench)?;
     let set_up = bench.cycles();
     let mut player = Player::new(bench, config, &job.plan);

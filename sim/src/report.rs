@@ -106,7 +106,7 @@ impl Collector {
         assert_eq!(frame.sequence, flow.frames.len() as u64, "a frame of flow {} out of order", frame.flow);
         flow.frames.push(Sent { bytes: frame.bytes.len() as u32, entered: None, delivered: false });
         flow.offered += frame.bytes.len() as u64;
-        if matches!(flow.flow.content, Content::Capture(_)) {
+        if !matches!(flow.flow.content, Content::Generated(_)) {
             self.captured.sent(&frame.bytes, (frame.flow, frame.sequence));
         }
     }

@@ -19,6 +19,7 @@ use rtl::config::Config;
 
 use crate::clock::{Clock, SECOND};
 use crate::pcap::{self, CapturedFrame, PcapError};
+use crate::veb::PortSet;
 pub use sink::{Sink, SinkRate};
 pub use stamp::{MAGIC, STAMP_BYTES, Stamp};
 pub use stream::{Size, Stream};
@@ -48,7 +49,22 @@ pub struct Flow {
 pub enum Content {
     /// The frames of a capture, in its order.
     Capture(PathBuf),
+    /// These frames, in this order.
+    Listed(Vec<Listed>),
     Generated(Stream),
+}
+
+/// A frame that is given as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Not sent before.
+    pub cycle: u64,
+    /// At least one.
+    pub bytes: Vec<u8>,
+    /// Marked as bad.
+    pub error: bool,
+    /// Ports that the manager sends it to, past all rules.
+    pub forced: Option<PortSet>,
 }
 
 /// When the frames of a flow are sent.
@@ -81,6 +97,10 @@ pub struct Departure {
     /// Number of the frame in its flow, from 0.
     pub sequence: u64,
     pub bytes: Vec<u8>,
+    /// Marked as bad.
+    pub error: bool,
+    /// Ports that the manager sends it to, past all rules.
+    pub forced: Option<PortSet>,
 }
 
 /// Flows being played. As an iterator: all frames in the order of their cycles, as if ports took them at once.
@@ -127,7 +147,7 @@ impl Traffic {
         let play = |(number, flow): (usize, &Flow)| {
             let captured = match &flow.content {
                 Content::Capture(path) => read(path)?,
-                Content::Generated(_) => vec![],
+                Content::Listed(_) | Content::Generated(_) => vec![],
             };
             Ok(Playing {
                 number,
@@ -183,10 +203,12 @@ impl Playing {
         if self.flow.frames.is_some_and(|frames| self.sequence >= frames) {
             return None;
         }
-        let frame = match &self.flow.content {
-            Content::Capture(_) => Some(self.captured.get(self.sequence as usize)?),
-            Content::Generated(_) => None,
-        };
+        let (mut frame, mut earliest) = (None, self.earliest);
+        match &self.flow.content {
+            Content::Capture(_) => frame = Some(self.captured.get(self.sequence as usize)?),
+            Content::Listed(frames) => earliest = earliest.max(frames.get(self.sequence as usize)?.cycle),
+            Content::Generated(_) => {}
+        }
         let after = match self.flow.pace {
             Pace::Max => 0,
             Pace::Bits { per_second, overhead } => {
@@ -201,7 +223,7 @@ impl Playing {
                 since.map_or(0, |since| since.as_nanos() as u64 * 1000)
             }
         };
-        Some(self.earliest.max(self.flow.start + self.clock.cycle_at(after)))
+        Some(earliest.max(self.flow.start + self.clock.cycle_at(after)))
             .filter(|&cycle| !self.stops_before(cycle))
     }
 
@@ -214,15 +236,21 @@ impl Playing {
         let scheduled = self.next_cycle()?;
         let cycle = if self.flow.pace == Pace::Max { scheduled.max(now) } else { scheduled };
         let sequence = self.sequence;
+        let (mut error, mut forced) = (false, None);
         let bytes = match &self.flow.content {
             Content::Capture(_) => self.captured.get(sequence as usize)?.bytes.clone(),
+            Content::Listed(frames) => {
+                let frame = frames.get(sequence as usize)?;
+                (error, forced) = (frame.error, frame.forced);
+                frame.bytes.clone()
+            }
             Content::Generated(stream) => stream.frame(Stamp { flow: self.number as u32, sequence, cycle }),
         };
         self.sequence += 1;
         self.bytes += bytes.len() as u64;
         let beats = (bytes.len() as u64).div_ceil(self.beat_bytes);
         self.earliest = if self.flow.pace == Pace::Max { cycle + beats } else { cycle };
-        Some(Departure { cycle, port: self.flow.port, flow: self.number, sequence, bytes })
+        Some(Departure { cycle, port: self.flow.port, flow: self.number, sequence, bytes, error, forced })
     }
 }
 

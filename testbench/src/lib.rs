@@ -2,4 +2,5 @@
 
 pub mod fuzz;
 mod guide;
+pub mod shrink;
 pub mod traffic;

@@ -13,7 +13,7 @@ use sim::{
     ethernet::{FrameBuilder, MacAddress},
     veb::{
         Losses, Policy, PortSet,
-        bench::{Bench, Left},
+        bench::{Bench, Frame, Left},
     },
 };
 
@@ -125,7 +125,8 @@ impl Pattern {
             let source = self.sources[number % self.sources.len()];
             // The outputs share one reading side: more copies than it reads would fill the buffer, and rightly.
             let slot = if copies > 1 { number * length.div_ceil(config.bytes) * copies } else { 0 };
-            bench.send_at(start + slot as u64, source, self.frame(source, config, length), false);
+            let bytes = self.frame(source, config, length);
+            bench.send_frame(source, Frame { bytes, not_before: start + slot as u64, ..Frame::default() });
         }
         let left = collect(bench, frames * copies)?;
         let end = left.iter().map(|frame| frame.cycle).max().unwrap_or(start);

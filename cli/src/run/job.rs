@@ -1,7 +1,7 @@
 //! What is to be played: flows, where they enter, and the policy of the bridge.
 
 use super::Arguments;
-use crate::{arguments, error::Error};
+use crate::error::Error;
 use hdl::Simulator;
 use rtl::config::Config;
 use sim::{
@@ -51,7 +51,8 @@ impl Job {
     pub fn shipped(chosen: Option<&Config>) -> Result<Job, Error> {
         let path = Path::new("lan.toml");
         let scenario = Scenario::parse(path, SHIPPED_SCENARIO)?;
-        match chosen.filter(|config| scenario.config() != Some(config.name)) {
+        let made_for = scenario.config()?;
+        match chosen.filter(|&config| made_for.as_ref() != Some(config)) {
             Some(_) => Ok(Job::learn(chosen, Path::new(SHIPPED_NAME), shipped_capture()?)),
             None => Job::follow(chosen, path, &scenario, |_| shipped_capture()),
         }
@@ -78,14 +79,7 @@ impl Job {
         scenario: &Scenario,
         read: impl Fn(&Path) -> Result<Vec<CapturedFrame>, Error>,
     ) -> Result<Job, Error> {
-        let wanted = match scenario.config() {
-            Some(name) => {
-                let known = arguments::config_names();
-                Some(Config::by_name(name).ok_or_else(|| scenario.unknown_config(&known))?)
-            }
-            None => None,
-        };
-        let config = match (chosen, wanted) {
+        let config = match (chosen, scenario.config()?) {
             (Some(chosen), Some(wanted)) if *chosen != wanted => {
                 let (wanted, chosen) = (wanted.name.into(), chosen.name.into());
                 return Err(Error::OtherConfig { path: path.to_owned(), wanted, chosen });
@@ -94,16 +88,7 @@ impl Job {
             (None, Some(config)) => config,
             (None, None) => Config::small(),
         };
-        let flows = scenario.flows(&config)?;
-        let plan = Plan {
-            policy: scenario.policy(&config)?,
-            traffic: Traffic::with_captures(&flows, &config, read)?,
-            flows,
-            sinks: scenario.sinks(&config)?,
-            events: scenario.events(&config)?,
-            stop: scenario.stop(&config),
-        };
-        Ok(Job { plan, learned: false, config })
+        Ok(Job { plan: Plan::of(scenario, &config, read)?, learned: false, config })
     }
 
     /// Sets the bridge up.

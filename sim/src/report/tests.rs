@@ -92,7 +92,15 @@ fn captured_frames_are_known_by_their_bytes() {
     let mut collector = Collector::new(&flows, &config);
     for sequence in 0..3 {
         let cycle = 100 * sequence;
-        collector.offered(&Departure { cycle, port: 0, flow: 0, sequence, bytes: bytes.clone() });
+        collector.offered(&Departure {
+            cycle,
+            port: 0,
+            flow: 0,
+            sequence,
+            bytes: bytes.clone(),
+            error: false,
+            forced: None,
+        });
         collector.entered(0, sequence, cycle);
     }
     assert!(collector.left(1, &bytes, 220));

@@ -48,6 +48,24 @@ pub enum Problem {
     /// There is no such configuration.
     #[error("unknown configuration `{name}`; there are {known}")]
     UnknownConfig { name: String, known: String },
+    /// A configuration that cannot be built.
+    #[error("{0}")]
+    Config(String),
+    /// There is no such table.
+    #[error("unknown table `{name}`; there are {known}")]
+    UnknownTable { name: String, known: String },
+    /// The table has no such field.
+    #[error("{table} has no field `{name}`; there are {known}")]
+    UnknownField { table: &'static str, name: String, known: String },
+    /// A value that the field does not have.
+    #[error("`{field}` takes {allowed}")]
+    FieldValue { field: &'static str, allowed: String },
+    /// A row that the table does not have.
+    #[error("{table} has {rows} rows: 0 to {}", .rows - 1)]
+    Index { table: &'static str, rows: usize },
+    /// A text that is no frame.
+    #[error("a frame is written as two hexadecimal digits for each byte, 1 to {most} bytes")]
+    Hex { most: usize },
     /// There is no such preset of a port.
     #[error("unknown preset `{name}`; there are {known}")]
     UnknownPreset { name: String, known: String },

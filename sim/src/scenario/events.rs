@@ -1,13 +1,11 @@
 //! What happens while the traffic runs.
 
-use std::collections::BTreeMap;
-
 use super::error::{Problem, ScenarioError};
-use super::file::{Stall, Tables};
+use super::file::{self, Span};
 use super::names::Names;
 use super::tables::State;
-use super::values::Time;
 use crate::clock::Clock;
+use crate::veb::bench::Behaviour;
 use crate::veb::policy::{Change, Policy};
 
 /// Something that happens at a time.
@@ -21,58 +19,84 @@ pub struct Event {
 /// What happens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// A port begins to take nothing that leaves the bridge there.
-    Stall { port: usize },
-    /// It takes frames again.
-    Resume { port: usize },
+    /// From now on a port is treated so.
+    Behave { port: usize, behaviour: Behaviour },
     /// The manager changes these rows, one after the other, and has then arrived at this policy. The functions' wishes
     /// are in the policy only: they are no rows.
-    Change { rows: Vec<Change>, policy: Box<Policy> },
+    Change {
+        rows: Vec<Change>,
+        policy: Box<Policy>,
+        /// No frame begins meanwhile, so that one policy holds for each.
+        held: bool,
+    },
 }
 
-/// All events in the order of time; changes before stalls of the same cycle.
+/// All events in the order of time; changes before others of the same cycle. `spans` are pauses and stalls.
 pub fn events(
     names: &Names,
     clock: Clock,
     mut state: State,
-    changes: &[(Time, Tables)],
-    stalls: &[Stall],
+    changes: &[file::Change],
+    spans: [&[Span]; 2],
 ) -> Result<Vec<Event>, ScenarioError> {
     let mut events = vec![];
-    let mut changes: Vec<_> = changes.iter().map(|(time, tables)| (time.cycle(clock), tables)).collect();
+    let mut changes: Vec<_> = changes.iter().map(|change| (change.at.cycle(clock), change)).collect();
     changes.sort_by_key(|(cycle, _)| *cycle);
-    for (cycle, tables) in changes {
+    for (cycle, change) in changes {
         let before = state.policy.clone();
-        state.apply(names, tables)?;
+        state.apply(names, &change.tables())?;
         let rows = state.policy.changes_from(&before);
-        let policy = Box::new(state.policy.clone());
-        events.push(Event { cycle, action: Action::Change { rows, policy } });
+        let (policy, held) = (Box::new(state.policy.clone()), change.held.unwrap_or(true));
+        events.push(Event { cycle, action: Action::Change { rows, policy, held } });
     }
-    // For each port how many stalls begin less how many end in a cycle; they may overlap.
-    let mut edges: BTreeMap<(usize, u64), i32> = BTreeMap::new();
-    for stall in stalls {
-        let from = stall.from.cycle(clock);
-        let to = stall.to.as_ref().map(|time| time.as_ref().cycle(clock));
-        if let Some(place) = &stall.to {
-            names.source.require(to > Some(from), place, || Problem::Order)?;
+    let [pauses, stalls] = spans;
+    let (pauses, stalls) = (timed(names, clock, pauses)?, timed(names, clock, stalls)?);
+    for port in 0..names.ports.len() {
+        let mut edges: Vec<u64> = Vec::new();
+        for span in pauses.iter().chain(&stalls).filter(|span| span.port == port) {
+            edges.extend([Some(span.from), span.to].into_iter().flatten());
         }
-        for port in names.ports(&stall.port)? {
-            *edges.entry((port, from)).or_default() += 1;
-            if let Some(to) = to {
-                *edges.entry((port, to)).or_default() -= 1;
+        edges.sort_unstable();
+        let mut last = Behaviour::default();
+        for cycle in edges {
+            let behaviour =
+                Behaviour { pause: percent(&pauses, port, cycle), stall: percent(&stalls, port, cycle) };
+            if behaviour != last {
+                events.push(Event { cycle, action: Action::Behave { port, behaviour } });
+                last = behaviour;
             }
-        }
-    }
-    let mut depth: BTreeMap<usize, i32> = BTreeMap::new();
-    for ((port, cycle), edge) in edges {
-        let depth = depth.entry(port).or_default();
-        let (before, after) = (*depth > 0, *depth + edge > 0);
-        *depth += edge;
-        if before != after {
-            let action = if after { Action::Stall { port } } else { Action::Resume { port } };
-            events.push(Event { cycle, action });
         }
     }
     events.sort_by_key(|event| event.cycle);
     Ok(events)
+}
+
+/// A [`Span`] of one port, in cycles.
+struct Timed {
+    port: usize,
+    from: u64,
+    /// `None`: for ever.
+    to: Option<u64>,
+    percent: usize,
+}
+
+fn timed(names: &Names, clock: Clock, spans: &[Span]) -> Result<Vec<Timed>, ScenarioError> {
+    let mut timed = vec![];
+    for span in spans {
+        let from = span.from.map_or(0, |time| time.cycle(clock));
+        let to = span.to.as_ref().map(|time| time.as_ref().cycle(clock));
+        if let Some(place) = &span.to {
+            names.source.require(to > Some(from), place, || Problem::Order)?;
+        }
+        let percent = span.percent.map_or(100, |percent| percent.get());
+        timed.extend(names.ports(&span.port)?.into_iter().map(|port| Timed { port, from, to, percent }));
+    }
+    Ok(timed)
+}
+
+/// What holds of these in a cycle: where they meet, the highest counts.
+fn percent(spans: &[Timed], port: usize, cycle: u64) -> usize {
+    let holds =
+        |span: &&Timed| span.port == port && span.from <= cycle && span.to.is_none_or(|to| cycle < to);
+    spans.iter().filter(holds).map(|span| span.percent).max().unwrap_or(0)
 }

@@ -1,11 +1,13 @@
 //! A scenario file as it is written. What the keys mean is said in [`super`].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rtl::veb::rows::Operation;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{MaxRate, Number, PortList, Time, Vid};
+use super::values::{ConfigChoice, FieldValue, MaxRate, Number, PortList, Time, Vid};
 use crate::ethernet::TagKind;
 use crate::traffic::{Pace, SinkRate, Size};
 use crate::veb::policy::{Direction, Mode};
@@ -16,14 +18,19 @@ pub type Seed = Number<0, { i64::MAX }>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    pub config: Option<Spanned<String>>,
+    pub config: Option<Spanned<ConfigChoice>>,
     pub seed: Option<Seed>,
     pub stop: Option<Time>,
+    #[serde(default)]
     pub traffic: Vec<Traffic>,
+    #[serde(default)]
+    pub frame: Vec<Frame>,
     #[serde(default)]
     pub sink: Vec<Sink>,
     #[serde(default)]
-    pub stall: Vec<Stall>,
+    pub stall: Vec<Span>,
+    #[serde(default)]
+    pub pause: Vec<Span>,
     #[serde(default)]
     pub change: Vec<Change>,
     #[serde(default)]
@@ -34,14 +41,17 @@ pub struct File {
     pub address: Vec<Address>,
     #[serde(default)]
     pub multicast: Vec<Multicast>,
+    #[serde(default)]
+    pub row: Vec<Row>,
     pub mirror: Option<Spanned<Vec<Mirror>>>,
     pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub at: Time,
+    pub held: Option<bool>,
     #[serde(default)]
     pub port: Vec<Port>,
     #[serde(default)]
@@ -52,6 +62,8 @@ pub struct Change {
     pub address: Vec<Address>,
     #[serde(default)]
     pub multicast: Vec<Multicast>,
+    #[serde(default)]
+    pub row: Vec<Row>,
     pub mirror: Option<Spanned<Vec<Mirror>>>,
     pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
 }
@@ -64,6 +76,7 @@ pub struct Tables {
     pub remove: Vec<Remove>,
     pub address: Vec<Address>,
     pub multicast: Vec<Multicast>,
+    pub row: Vec<Row>,
     pub mirror: Option<Spanned<Vec<Mirror>>>,
     pub ethertypes: Option<Spanned<Vec<Number<0, 0xFFFF>>>>,
 }
@@ -77,6 +90,7 @@ impl File {
             remove: vec![],
             address: std::mem::take(&mut self.address),
             multicast: std::mem::take(&mut self.multicast),
+            row: std::mem::take(&mut self.row),
             mirror: self.mirror.take(),
             ethertypes: self.ethertypes.take(),
         }
@@ -84,9 +98,18 @@ impl File {
 }
 
 impl Change {
-    pub fn split(self) -> (Time, Tables) {
-        let Change { at, port, vlan, remove, address, multicast, mirror, ethertypes } = self;
-        (at, Tables { port, vlan, remove, address, multicast, mirror, ethertypes })
+    /// What changes.
+    pub fn tables(&self) -> Tables {
+        Tables {
+            port: self.port.clone(),
+            vlan: self.vlan.clone(),
+            remove: self.remove.clone(),
+            address: self.address.clone(),
+            multicast: self.multicast.clone(),
+            row: self.row.clone(),
+            mirror: self.mirror.clone(),
+            ethertypes: self.ethertypes.clone(),
+        }
     }
 }
 
@@ -205,12 +228,45 @@ pub struct Sink {
     pub rate: SinkRate,
 }
 
+/// A time in which ports do not do something.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stall {
+pub struct Span {
     pub port: Ports,
-    pub from: Time,
+    pub from: Option<Time>,
     pub to: Option<Spanned<Time>>,
+    pub percent: Option<Number<1, 100>>,
+}
+
+/// A row of a table, by the names of the register map.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    pub table: Spanned<String>,
+    pub operation: Option<Spanned<OperationName>>,
+    pub index: Option<Spanned<Number<0, 0xFFFF>>>,
+    #[serde(default)]
+    pub fields: BTreeMap<Spanned<String>, Spanned<FieldValue>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frame {
+    pub port: Spanned<String>,
+    pub hex: Spanned<String>,
+    pub at: Option<Time>,
+    #[serde(default)]
+    pub error: bool,
+    pub forced: Option<Ports>,
+}
+
+/// [`Operation`] by name.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperationName {
+    Write,
+    Insert,
+    Delete,
 }
 
 /// [`TagKind`] by name.
@@ -237,6 +293,16 @@ pub enum DirectionName {
     #[default]
     Ingress,
     Egress,
+}
+
+impl From<OperationName> for Operation {
+    fn from(name: OperationName) -> Operation {
+        match name {
+            OperationName::Write => Operation::Write,
+            OperationName::Insert => Operation::Insert,
+            OperationName::Delete => Operation::Delete,
+        }
+    }
 }
 
 impl From<TagName> for TagKind {

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::error::{Problem, ScenarioError};
-use super::file::Traffic;
+use super::file::{Frame, Traffic};
 use super::names::{Names, station};
 use super::values::Time;
 use crate::clock::Clock;
 use crate::ethernet::{ETHERTYPE_EXPERIMENTAL, Tag, TagKind, VlanTag};
 use crate::random::Random;
-use crate::traffic::{Content, Flow, Pace, Stream};
+use crate::traffic::{Content, Flow, Listed, Pace, Stream};
 
 /// What all flows of a file have in common.
 pub struct Common<'a> {
@@ -22,10 +22,10 @@ pub struct Common<'a> {
 }
 
 impl Common<'_> {
-    /// The flows of a file: one for each port that a part names.
-    pub fn flows(&self, parts: &[Traffic]) -> Result<Vec<Flow>, ScenarioError> {
-        let mut flows = vec![];
-        let mut seen = HashSet::new();
+    /// The flows of a file: one for each port that a part names, and one of the listed frames of each port.
+    pub fn flows(&self, parts: &[Traffic], frames: &[Frame]) -> Result<Vec<Flow>, ScenarioError> {
+        let mut flows = self.listed(frames)?;
+        let mut seen: HashSet<String> = flows.iter().map(|flow| flow.name.clone()).collect();
         for part in parts {
             let ports = self.names.ports(&part.port)?;
             for &port in &ports {
@@ -43,6 +43,37 @@ impl Common<'_> {
             }
         }
         Ok(flows)
+    }
+
+    /// Frames that are written out.
+    fn listed(&self, frames: &[Frame]) -> Result<Vec<Flow>, ScenarioError> {
+        let mut of_ports = vec![vec![]; self.names.ports.len()];
+        for frame in frames {
+            let (source, port) = (self.names.source, self.names.port(&frame.port)?);
+            let bytes = bytes(frame.hex.as_ref());
+            let Some(bytes) = bytes.filter(|bytes| (1..=MOST_BYTES).contains(&bytes.len())) else {
+                return source.fail(&frame.hex, Problem::Hex { most: MOST_BYTES });
+            };
+            let forced = frame.forced.as_ref().map(|ports| self.names.set(ports)).transpose()?;
+            if let Some(place) = &frame.forced {
+                let conflict =
+                    || Problem::Conflict { key: "forced", what: "a frame that is not the manager's" };
+                source.require(port == self.names.config.manager(), place, conflict)?;
+            }
+            let cycle = frame.at.map_or(0, |time| time.cycle(self.clock));
+            of_ports[port].push(Listed { cycle, bytes, error: frame.error, forced });
+        }
+        let listed = of_ports.into_iter().enumerate().filter(|(_, frames)| !frames.is_empty());
+        let flow = |(port, frames): (usize, Vec<Listed>)| Flow {
+            name: format!("frames.{}", self.names.ports[port]),
+            port,
+            content: Content::Listed(frames),
+            pace: Pace::Max,
+            start: 0,
+            stop: self.stop.map(|time| time.cycle(self.clock)),
+            frames: None,
+        };
+        Ok(listed.map(flow).collect())
     }
 
     fn flow(&self, part: &Traffic, name: String, port: usize, number: u64) -> Result<Flow, ScenarioError> {
@@ -128,4 +159,15 @@ impl Common<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// A frame that is written out has as many bytes at most.
+const MOST_BYTES: usize = 65535;
+
+/// The bytes of pairs of hexadecimal digits.
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

@@ -18,13 +18,13 @@ pub fn station(port: usize) -> MacAddress {
 /// What names mean in one configuration.
 pub struct Names<'a> {
     pub source: &'a Source,
+    pub config: &'a Config,
     pub ports: Vec<String>,
-    wires: usize,
 }
 
 impl<'a> Names<'a> {
-    pub fn new(source: &'a Source, config: &Config) -> Self {
-        Self { source, ports: config.port_names(), wires: config.wires }
+    pub fn new(source: &'a Source, config: &'a Config) -> Self {
+        Self { source, config, ports: config.port_names() }
     }
 
     /// The port of this name.
@@ -75,10 +75,10 @@ impl<'a> Names<'a> {
         let count = self.ports.len();
         let (low, high) = match name {
             "all" => (0, count),
-            "wires" => (0, self.wires),
-            "functions" => (self.wires, count),
+            "wires" => (0, self.config.wires),
+            "functions" => (self.config.wires, count),
             // Behind the manager and the physical function.
-            "vfs" => (self.wires + 2, count),
+            "vfs" => (self.config.wires + 2, count),
             _ => match self.find(name).map(|port| (port, port + 1)).or_else(|| self.range(name)) {
                 Some(range) => range,
                 None => {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use super::error::{Problem, ScenarioError};
 use super::file::{Link, Mirror, Port, Promiscuity, Tables};
 use super::names::{Names, station};
+use super::rows;
 use crate::ethernet::MacAddress;
 use crate::veb::PortSet;
 use crate::veb::policy::{
-    self, ETHERTYPES, MIRRORS, MULTICAST_HASHES, MirrorOf, PRESETS, Policy, PortPolicy, Rate, VlanPolicy,
-    multicast_hash,
+    self, ETHERTYPES, MIRRORS, MirrorOf, PRESETS, Policy, PortPolicy, Rate, VlanPolicy, multicast_hash,
 };
 
 /// Bytes that a share of 1 stands for in each round: the longest frame with two tags.
@@ -55,6 +55,9 @@ impl State {
             for (row, ethertype) in self.policy.ethertypes.iter_mut().zip(types.as_ref()) {
                 *row = Some(ethertype.get());
             }
+        }
+        for row in &tables.row {
+            self.policy.apply(&rows::change(names, row)?);
         }
         Ok(())
     }
@@ -106,12 +109,11 @@ impl State {
             names.source.require(seen.insert(mac), &group.mac, || Problem::DuplicateGroup { mac })?;
             self.groups.insert(mac, names.set(&group.ports)?);
         }
-        let mut rows = vec![PortSet::EMPTY; MULTICAST_HASHES];
-        for (&mac, &ports) in &self.groups {
-            let row = &mut rows[multicast_hash(mac)];
-            *row = *row | ports;
+        for hash in seen.into_iter().map(multicast_hash) {
+            let row = self.groups.iter().filter(|&(&mac, _)| multicast_hash(mac) == hash);
+            let ports = row.fold(PortSet::EMPTY, |row, (_, &ports)| row | ports);
+            self.policy.set_multicast(hash, ports);
         }
-        rows.into_iter().enumerate().for_each(|(hash, ports)| self.policy.set_multicast(hash, ports));
         Ok(())
     }
 

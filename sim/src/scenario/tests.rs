@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::ethernet::{MacAddress, Tag, TagKind, VlanTag};
-use crate::traffic::{Content, Pace, Size, Stream};
+use crate::traffic::{Content, Listed, Pace, Size, Stream, Traffic};
 use crate::veb::PortSet;
+use crate::veb::arbitrary::{self, Arrival};
+use crate::veb::bench::Behaviour;
 use crate::veb::policy::{
     Change, Direction, Limit, Mirror, MirrorOf, Mode, PortPolicy, Rate, VlanPolicy, Wishes, multicast_hash,
 };
@@ -39,6 +41,11 @@ fn events(text: &str) -> Vec<Event> {
     resolve(&format!("{TRAFFIC}{text}")).unwrap().2
 }
 
+/// A port takes nothing in this many cycles of a hundred.
+fn stall(port: usize, stall: usize) -> Action {
+    Action::Behave { port, behaviour: Behaviour { pause: 0, stall } }
+}
+
 fn ports<const N: usize>(ports: [usize; N]) -> PortSet {
     PortSet::from_iter(ports)
 }
@@ -46,7 +53,7 @@ fn ports<const N: usize>(ports: [usize; N]) -> PortSet {
 #[test]
 fn what_is_left_out_is_as_after_reset() {
     let scenario = Scenario::parse("x.toml", TRAFFIC).unwrap();
-    assert_eq!(scenario.config(), None);
+    assert_eq!(scenario.config().unwrap(), None);
     assert_eq!(scenario.stop(&small()), None);
     assert_eq!(policy(""), Policy::new(1, 5));
     assert!(events("").is_empty());
@@ -201,7 +208,7 @@ fn generated_traffic() {
     let [flow] = &flows(text)[..] else { panic!("one flow") };
     let stream = |flow: &Flow| match &flow.content {
         Content::Generated(stream) => stream.clone(),
-        Content::Capture(_) => panic!("a capture"),
+        content => panic!("{content:?}"),
     };
     let seed = stream(flow).seed;
     let (source, destination) = (station(3), station(0));
@@ -283,15 +290,136 @@ fn events_come_in_the_order_of_time() {
     let rows = vec![Change::vlan(5, first.vlan(5)), Change::delete(0, station(4))];
     let event = |cycle, action| Event { cycle, action };
     let expected = [
-        event(1, Action::Change { rows, policy: Box::new(first.clone()) }),
-        event(10_000, Action::Change { rows: second.changes_from(&first), policy: Box::new(second) }),
-        event(10_000, Action::Stall { port: 3 }),
-        event(10_000, Action::Stall { port: 4 }),
-        event(10_000, Action::Stall { port: 5 }),
-        event(20_000, Action::Resume { port: 4 }),
-        event(20_000, Action::Resume { port: 5 }),
+        event(1, Action::Change { rows, policy: Box::new(first.clone()), held: true }),
+        event(
+            10_000,
+            Action::Change { rows: second.changes_from(&first), policy: Box::new(second), held: true },
+        ),
+        event(10_000, stall(3, 100)),
+        event(10_000, stall(4, 100)),
+        event(10_000, stall(5, 100)),
+        event(20_000, stall(4, 0)),
+        event(20_000, stall(5, 0)),
     ];
     assert_eq!(events(text), expected);
+}
+
+#[test]
+fn a_configuration_can_differ_from_a_named_one() {
+    let config = |text: &str| {
+        Scenario::parse("x.toml", &format!("config = {text}\n{TRAFFIC}")).unwrap().config().unwrap().unwrap()
+    };
+    assert_eq!(config("\"x3100\""), Config::x3100());
+    let most = Config { name: "custom", wires: 2, vfs: 62, cells: 64, ..small() };
+    assert_eq!(config("{ like = \"small\", wires = 2, vfs = 62, cells = 64 }"), most);
+}
+
+#[test]
+fn rows_by_the_names_of_the_register_map() {
+    let text = r#"
+        [[row]]
+        table = "PORT"
+        index = 3
+        fields = { pvid = 4095, mode = "vepa", prune = true, default_ports = ["wire0", "pf"] }
+        [[row]]
+        table = "MAC"
+        fields = { mac = "vf0", vid = 4095, ports = "vf0-vf1" }
+        [[row]]
+        table = "MAC"
+        fields.mac = "vf1"
+        [[row]]
+        table = "MAC"
+        operation = "delete"
+        fields.mac = "vf1"
+    "#;
+    let mut expected = Policy::new(1, 5);
+    expected.ports[3] = PortPolicy {
+        pvid: 4095,
+        mode: Mode::Vepa,
+        prune: true,
+        default_ports: ports([0, 2]),
+        ..PortPolicy::default()
+    };
+    expected.insert_entry(4095, station(3), ports([3, 4]));
+    assert_eq!(policy(text), expected);
+}
+
+#[test]
+fn frames_written_out() {
+    let text = "[[frame]]\nport = \"vf0\"\nhex = \"00ffAb\"\n\
+        [[frame]]\nport = \"manager\"\nhex = \"01\"\nat = \"9 cycles\"\nforced = [\"vf0\"]\nerror = true\n\
+        [[frame]]\nport = \"vf0\"\nhex = \"02\"\n";
+    let flows = flows(text);
+    let listed: Vec<_> = Traffic::new(&flows, &small()).unwrap().collect();
+    let names: Vec<_> = flows.iter().map(|flow| flow.name.as_str()).collect();
+    assert_eq!(names, ["frames.manager", "frames.vf0"]);
+    let bytes: Vec<_> = listed.iter().map(|frame| (frame.port, frame.bytes.as_slice())).collect();
+    assert_eq!(bytes, [(3, &[0, 0xFF, 0xAB][..]), (3, &[2]), (1, &[1])]);
+    assert_eq!((listed[2].cycle, listed[2].error, listed[2].forced), (9, true, Some(ports([3]))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// What is written is what is read, whatever a bridge can be told.
+    #[test]
+    fn a_recipe_is_read_as_it_was_written(
+        (shape, policy, changes, arrivals) in arbitrary::shape().prop_flat_map(|shape| (
+            Just(shape),
+            arbitrary::policy(shape),
+            vec(arbitrary::change(shape), 0..4),
+            vec(arbitrary::arrival(shape, 200), 1..9),
+        )),
+    ) {
+        let config = Config { name: "custom", wires: shape.wires, vfs: shape.functions - 2, cells: 64, ..small() };
+        let listed = |arrival: &Arrival| {
+            let Arrival { source, bytes, error, forced } = arrival.clone();
+            (source, Listed { cycle: u64::from(bytes[0]), bytes, error, forced })
+        };
+        let mut behaviour = vec![Behaviour::default(); config.ports()];
+        behaviour[1] = Behaviour { pause: 20, stall: 0 };
+        behaviour[2] = Behaviour { pause: 90, stall: 100 };
+        let recipe = Recipe {
+            comment: "two\nlines",
+            config: &config,
+            policy: &policy,
+            behaviour: &behaviour,
+            settled: 77,
+            changes: &changes.iter().map(|&change| (5, change)).collect::<Vec<_>>(),
+            frames: &arrivals.iter().map(listed).collect::<Vec<_>>(),
+        };
+        let text = write(&recipe);
+        let scenario = Scenario::parse("x.toml", &text).unwrap();
+        prop_assert_eq!(scenario.config().unwrap(), Some(config.clone()));
+        prop_assert_eq!(scenario.policy(&config).unwrap(), policy.clone());
+        let mut last = policy.clone();
+        let mut events = scenario.events(&config).unwrap().into_iter();
+        let port = |port: usize, behaviour: [usize; 2]| {
+            let [pause, stall] = behaviour;
+            Action::Behave { port, behaviour: Behaviour { pause, stall } }
+        };
+        let at = |cycle, action| Some(Event { cycle, action });
+        prop_assert_eq!(events.next(), at(0, port(1, [20, 0])));
+        prop_assert_eq!(events.next(), at(0, port(2, [90, 100])));
+        for change in changes {
+            let mut changed = last.clone();
+            changed.apply(&change);
+            let rows = changed.changes_from(&last);
+            let policy = Box::new(changed.clone());
+            prop_assert_eq!(events.next(), at(5, Action::Change { rows, policy, held: false }));
+            last = changed;
+        }
+        prop_assert_eq!(events.next(), at(77, port(1, [0, 0])));
+        prop_assert_eq!(events.next(), at(77, port(2, [0, 0])));
+        let mut frames: Vec<(usize, Listed)> = vec![];
+        for flow in scenario.flows(&config).unwrap() {
+            let Content::Listed(listed) = flow.content else { panic!("frames") };
+            frames.extend(listed.into_iter().map(|frame| (flow.port, frame)));
+        }
+        let mut expected = recipe.frames.to_vec();
+        expected.sort_by_key(|(port, _)| *port);
+        prop_assert_eq!(frames, expected);
+    }
 }
 
 #[test]
@@ -307,11 +435,25 @@ fn sinks_have_rates() {
 
 #[test]
 fn stalls_that_meet_are_one() {
-    let stall =
+    let span =
         |from, to| format!("[[stall]]\nport = \"pf\"\nfrom = \"{from} cycles\"\nto = \"{to} cycles\"\n");
-    let events = events(&(stall(10, 20) + &stall(20, 30) + &stall(25, 27)));
-    let expected = [(10, Action::Stall { port: 2 }), (30, Action::Resume { port: 2 })];
+    let events = events(&(span(10, 20) + &span(20, 30) + &span(25, 27)));
+    let expected = [(10, stall(2, 100)), (30, stall(2, 0))];
     assert_eq!(events, expected.map(|(cycle, action)| Event { cycle, action }));
+}
+
+#[test]
+fn of_pauses_and_stalls_that_meet_the_highest_counts() {
+    let span = |what: &str, from: u32, to: u32, percent: u32| {
+        format!(
+            "[[{what}]]\nport = \"pf\"\nfrom = \"{from} cycles\"\nto = \"{to} cycles\"\npercent = {percent}\n"
+        )
+    };
+    let text = span("stall", 0, 20, 30) + &span("stall", 10, 15, 90) + &span("pause", 12, 40, 5);
+    let expected = [(0, 0, 30), (10, 0, 90), (12, 5, 90), (15, 5, 30), (20, 5, 0), (40, 0, 0)];
+    let behave = |pause, stall| Action::Behave { port: 2, behaviour: Behaviour { pause, stall } };
+    let expected = expected.map(|(cycle, pause, stall)| Event { cycle, action: behave(pause, stall) });
+    assert_eq!(events(&text), expected);
 }
 
 #[test]

@@ -6,7 +6,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use rtl::config::Config;
+use serde::de::{
+    Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer,
+};
 use toml::Spanned;
 
 use crate::clock::{Clock, SECOND};
@@ -227,29 +230,134 @@ pub enum PortList {
 
 impl<'de> Deserialize<'de> for PortList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PortListVisitor;
+        deserializer.deserialize_any(PortListVisitor)
+    }
+}
 
-        impl<'de> Visitor<'de> for PortListVisitor {
-            type Value = PortList;
+struct PortListVisitor;
+
+impl<'de> Visitor<'de> for PortListVisitor {
+    type Value = PortList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a port's name or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<PortList, E> {
+        Ok(PortList::One(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PortList, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = list.next_element()? {
+            names.push(name);
+        }
+        Ok(PortList::Several(names))
+    }
+}
+
+/// The value of a field of a row.
+#[derive(Clone, Debug)]
+pub enum FieldValue {
+    Number(i64),
+    Flag(bool),
+    /// Ports, or another text.
+    Ports(PortList),
+}
+
+impl<'de> Deserialize<'de> for FieldValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldValueVisitor;
+
+        impl<'de> Visitor<'de> for FieldValueVisitor {
+            type Value = FieldValue;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port's name or a list of them")
+                f.write_str("a whole number, true, false, a text, or a list of ports")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<PortList, E> {
-                Ok(PortList::One(text.to_owned()))
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<FieldValue, E> {
+                Ok(FieldValue::Flag(flag))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<PortList, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element()? {
-                    names.push(name);
-                }
-                Ok(PortList::Several(names))
+            fn visit_i64<E: Error>(self, number: i64) -> Result<FieldValue, E> {
+                Ok(FieldValue::Number(number))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<FieldValue, E> {
+                PortListVisitor.visit_str(text).map(FieldValue::Ports)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<FieldValue, A::Error> {
+                PortListVisitor.visit_seq(list).map(FieldValue::Ports)
             }
         }
 
-        deserializer.deserialize_any(PortListVisitor)
+        deserializer.deserialize_any(FieldValueVisitor)
+    }
+}
+
+/// A configuration: one by name, or one that differs from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigChoice {
+    pub like: String,
+    pub different: ConfigParameters,
+}
+
+/// Parameters of a configuration that are not as in the named one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigParameters {
+    like: Option<String>,
+    pub wires: Option<usize>,
+    pub vfs: Option<usize>,
+    pub bytes: Option<usize>,
+    pub entries: Option<usize>,
+    pub cells: Option<usize>,
+    pub clock_khz: Option<usize>,
+}
+
+impl ConfigParameters {
+    /// The configuration that differs so from `base`.
+    pub fn apply(&self, base: Config) -> Config {
+        if *self == ConfigParameters::default() {
+            return base;
+        }
+        Config {
+            name: "custom",
+            wires: self.wires.unwrap_or(base.wires),
+            vfs: self.vfs.unwrap_or(base.vfs),
+            bytes: self.bytes.unwrap_or(base.bytes),
+            entries: self.entries.unwrap_or(base.entries),
+            cells: self.cells.unwrap_or(base.cells),
+            clock_khz: self.clock_khz.unwrap_or(base.clock_khz),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfigChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ConfigVisitor;
+
+        impl<'de> Visitor<'de> for ConfigVisitor {
+            type Value = ConfigChoice;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a configuration, or a table with `like` and what is different")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<ConfigChoice, E> {
+                Ok(ConfigChoice { like: name.to_owned(), different: ConfigParameters::default() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ConfigChoice, A::Error> {
+                let mut different = ConfigParameters::deserialize(MapAccessDeserializer::new(map))?;
+                let like = different.like.take().ok_or_else(|| A::Error::missing_field("like"))?;
+                Ok(ConfigChoice { like, different })
+            }
+        }
+
+        deserializer.deserialize_any(ConfigVisitor)
     }
 }
 

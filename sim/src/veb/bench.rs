@@ -5,8 +5,7 @@ mod bus;
 mod manager;
 mod ports;
 
-pub use manager::Answer;
-pub use ports::{Begun, Behaviour, Left};
+pub use ports::{Begun, Behaviour, Frame, Left};
 
 use super::{
     policy::{Policy, Wishes},
@@ -16,7 +15,7 @@ use crate::{ethernet::MacAddress, random::Random};
 use bus::Bus;
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use ports::{Egress, Ingress};
-use rtl::config::Config;
+use rtl::config::{Config, MAX_FRAME};
 use thiserror::Error;
 
 /// What can go wrong beside the frames.
@@ -30,6 +29,8 @@ pub enum BenchError {
     NoRoom { vid: u16, address: MacAddress },
     #[error("nothing moved for {0} cycles, and frames are still inside")]
     Stuck(u64),
+    #[error("{} cells of the packet buffer are lost: {free} of {cells} are free though no frame is inside", .cells - .free)]
+    Leak { free: u32, cells: u32 },
 }
 
 /// Cycles without a move after which frames that are still inside count as stuck.
@@ -205,10 +206,8 @@ impl<S: Simulator> Bench<S> {
     /// # Errors
     /// See [`Bench::run`].
     pub fn run_for(&mut self, cycles: u64) -> Result<bool, BenchError> {
-        // Longer than any frame takes through an empty bridge, plus the longest pauses that are likely.
-        let quiet = 4 * rtl::config::MAX_FRAME as u64 / self.beat_bytes as u64 + 200;
         for _ in 0..cycles {
-            if self.waiting == 0 && self.idle_cycles >= quiet {
+            if self.is_done() {
                 return Ok(true);
             }
             self.cycle()?;
@@ -219,11 +218,22 @@ impl<S: Simulator> Bench<S> {
         Ok(false)
     }
 
+    /// All frames are in, and nothing has moved for longer than any frame takes through an empty bridge, plus the longest
+    /// pauses that are likely.
+    fn is_done(&self) -> bool {
+        let quiet = 4 * MAX_FRAME as u64 / self.beat_bytes as u64 + 200;
+        self.waiting == 0 && self.idle_cycles >= quiet
+    }
+
     /// Ends the run: the scoreboard's report.
     ///
     /// # Errors
-    /// See [`Bench::read_register`].
+    /// See [`Bench::read_register`]; [`BenchError::Leak`] if no port holds frames back, all is done, and still not all
+    /// cells are free.
     pub fn finish(mut self) -> Result<Report, BenchError> {
+        if self.is_done() && self.behaviour.iter().all(|behaviour| behaviour.stall < 100) {
+            self.check_cells()?;
+        }
         let statistics = self.statistics()?;
         Ok(self.scoreboard.finish(&statistics))
     }

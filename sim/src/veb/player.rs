@@ -1,17 +1,18 @@
 //! Plays flows, links and events on a [`Bench`], and gathers what becomes of the flows.
 
 use super::{
-    Policy, Report,
-    bench::{Behaviour, Bench, BenchError, Left},
+    Losses, Policy, Report,
+    bench::{Bench, BenchError, Frame, Left},
 };
 use crate::{
+    pcap::CapturedFrame,
     report::{Collector, Results},
-    scenario::{Action, Event},
-    traffic::{Flow, Sink, SinkRate, Traffic},
+    scenario::{Action, Event, Scenario, ScenarioError},
+    traffic::{Departure, Flow, Sink, SinkRate, Traffic},
 };
 use hdl::Simulator;
 use rtl::config::Config;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, path::Path};
 
 /// What is to be played.
 #[derive(Clone, Debug)]
@@ -26,6 +27,38 @@ pub struct Plan {
     /// No frame is sent from this cycle on.
     pub stop: Option<u64>,
 }
+
+impl Plan {
+    /// What a scenario says; `read` reads its captures.
+    ///
+    /// # Errors
+    /// What is wrong with the scenario, or what `read` says.
+    pub fn of<E: From<ScenarioError>>(
+        scenario: &Scenario,
+        config: &Config,
+        read: impl FnMut(&Path) -> Result<Vec<CapturedFrame>, E>,
+    ) -> Result<Self, E> {
+        let flows = scenario.flows(config)?;
+        Ok(Self {
+            policy: scenario.policy(config)?,
+            traffic: Traffic::with_captures(&flows, config, read)?,
+            flows,
+            sinks: scenario.sinks(config)?,
+            events: scenario.events(config)?,
+            stop: scenario.stop(config),
+        })
+    }
+
+    /// What may be missing in the end: nothing where rows change while frames are decided, as no model tells then what a
+    /// frame that is missing was to be.
+    pub fn losses(&self) -> Losses {
+        let unheld = |event: &Event| matches!(event.action, Action::Change { held: false, .. });
+        if self.events.iter().any(unheld) { Losses::Forbidden } else { Losses::Counted }
+    }
+}
+
+/// Cycles that a change of one row takes at most, with the wait before it.
+const CHANGE_CYCLES: u64 = 400;
 
 /// A plan being played.
 pub struct Player<S> {
@@ -80,7 +113,7 @@ impl<S: Simulator> Player<S> {
         let mut done = false;
         while !done && self.now() < end {
             self.happen()?;
-            self.send();
+            self.send(0);
             let all_sent =
                 self.traffic.is_finished(self.now()) || self.stop.is_some_and(|stop| self.now() >= stop);
             if all_sent && self.events.is_empty() {
@@ -114,27 +147,38 @@ impl<S: Simulator> Player<S> {
         while self.events.front().is_some_and(|event| event.cycle <= self.now()) {
             let event = self.events.pop_front().expect("the one that is due");
             match event.action {
-                Action::Stall { port } => self.bench.set_behaviour(port, Behaviour { pause: 0, stall: 100 }),
-                Action::Resume { port } => self.bench.set_behaviour(port, Behaviour::default()),
-                Action::Change { policy, .. } => self.bench.set_policy_between_frames(&policy)?,
+                Action::Behave { port, behaviour } => self.bench.set_behaviour(port, behaviour),
+                Action::Change { policy, held: true, .. } => self.bench.set_policy_between_frames(&policy)?,
+                Action::Change { rows, policy, held: false } => {
+                    for row in &rows {
+                        self.send(CHANGE_CYCLES);
+                        self.bench.change_under_traffic(row)?;
+                    }
+                    // What is left are the wishes.
+                    if *self.bench.policy() != *policy {
+                        self.bench.set_policy_between_frames(&policy)?;
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// Frames whose time has come; one waits at a port while another moves in, so that there is no gap between them.
-    fn send(&mut self) {
+    /// Frames whose time comes within so many cycles. One waits at a port while another moves in, so that there is no gap
+    /// between them; more wait only where they are sent ahead.
+    fn send(&mut self, ahead: u64) {
         let now = self.now();
-        if self.stop.is_some_and(|stop| now >= stop) {
-            return;
-        }
         for port in 0..self.names.len() {
-            if self.bench.waiting_at(port) < 2
-                && self.traffic.next_cycle(port).is_some_and(|cycle| cycle <= now)
-                && let Some(frame) = self.traffic.send(port, now)
+            while (ahead > 0 || self.bench.waiting_at(port) < 2)
+                && let Some(due) = self.traffic.next_cycle(port).filter(|&cycle| cycle <= now + ahead)
+                && self.stop.is_none_or(|stop| due.max(now) < stop)
+                && let Some(frame) = self.traffic.send(port, due.max(now))
             {
                 self.collector.offered(&frame);
-                self.bench.send_marked(port, frame.bytes, (frame.flow, frame.sequence));
+                let mark = Some((frame.flow, frame.sequence));
+                let Departure { bytes, error, forced, .. } = frame;
+                let not_before = self.start + due;
+                self.bench.send_frame(port, Frame { bytes, error, forced, mark, not_before });
                 self.sent += 1;
             }
         }

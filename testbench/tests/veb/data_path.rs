@@ -2,7 +2,7 @@
 
 use super::*;
 use sim::ethernet::{FrameView, VlanTag};
-use sim::veb::policy::PortPolicy;
+use sim::veb::{bench::Frame, policy::PortPolicy};
 
 /// Cycles between the frames in the middle and the last of `count` that go from each of `sources` to the port after it,
 /// all functions.
@@ -107,7 +107,10 @@ fn latency() {
         let mut bench = bench(&config, &open(&config), Losses::Forbidden);
         bench.keep_left = true;
         let start = bench.cycles() + 10;
-        bench.send_at(start, 0, frame(0, station(2), 64, 0), false);
+        bench.send_frame(
+            0,
+            Frame { bytes: frame(0, station(2), 64, 0), not_before: start, ..Frame::default() },
+        );
         bench.run().unwrap();
         let cycles = bench.take_left()[0].cycle - start;
         let latency = cycles - 2 * (beats - 1);
@@ -133,7 +136,8 @@ fn the_managers_frames() {
         bench.send(source, frame(source, lldp, 64, source), false);
     }
     for port in 0..config.ports() {
-        bench.send_forced(frame(9, station(9), 70, port), false, PortSet::single(port));
+        let (bytes, forced) = (frame(9, station(9), 70, port), Some(PortSet::single(port)));
+        bench.send_frame(config.manager(), Frame { bytes, forced, ..Frame::default() });
     }
     bench.run().unwrap();
     let left = bench.take_left();

@@ -2,7 +2,7 @@
 
 use super::*;
 use rtl::register_map;
-use sim::veb::bench::Behaviour;
+use sim::veb::bench::{Behaviour, Frame};
 
 /// Frames and the sum of their latencies at each port.
 fn delivered(config: &Config, dead: Option<usize>) -> Vec<(u64, u64)> {
@@ -25,7 +25,7 @@ fn delivered(config: &Config, dead: Option<usize>) -> Vec<(u64, u64)> {
             let at = start + number as u64 * period + from as u64 * 2 * beats;
             let bytes = frame(from, station(to), length, number * ports.len() + from);
             sent.insert(bytes.clone(), at);
-            bench.send_at(at, from, bytes, false);
+            bench.send_frame(from, Frame { bytes, not_before: at, ..Frame::default() });
         }
     }
     bench.run().unwrap();

@@ -196,11 +196,11 @@ fn what_is_no_scenario() {
     );
     assert_eq!(
         after_traffic("[vlans]\n"),
-        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `traffic`, `sink`, `stall`, `change`, `port`, \
-         `vlan`, `address`, `multicast`, `mirror`, `ethertypes`"
+        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `traffic`, `frame`, `sink`, `stall`, `pause`, `change`, `port`, \
+         `vlan`, `address`, `multicast`, `row`, `mirror`, `ethertypes`"
     );
     assert_eq!(after_traffic("[[vlan]]\nvid = 1\n"), "4:1: missing field `members`");
-    assert_eq!(message(""), "1:1: missing field `traffic`");
+    assert_eq!(message(""), "1:1: a scenario needs `[[traffic]]` or `[[frame]]`");
     assert_eq!(
         after_traffic("[[vlan]]\nvid = 1\nmembers = 5\n"),
         "6:11: invalid type: integer `5`, expected a port's name or a list of them"
@@ -211,10 +211,64 @@ fn what_is_no_scenario() {
 #[test]
 fn an_unknown_configuration_is_named_with_its_place() {
     let scenario = Scenario::parse("x.toml", &format!("config = \"huge\"\n{TRAFFIC}")).unwrap();
-    let error = scenario.unknown_config(&["small", "x3100"]);
-    assert_eq!(error.to_string(), "x.toml:1:10: unknown configuration `huge`; there are small, x3100");
+    let error = scenario.config().unwrap_err();
+    assert_eq!(error.to_string(), "x.toml:1:10: unknown configuration `huge`; there are small, x3100, wide");
     let ScenarioError::Invalid { span, text, .. } = error else { panic!("{error}") };
     assert_eq!(&text[span], "\"huge\"");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_built() {
+    let config = |text: &str| {
+        let scenario = Scenario::parse("x.toml", &format!("config = {text}\n{TRAFFIC}"));
+        scenario.and_then(|scenario| scenario.config()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        config("{ like = \"small\", cells = 100 }"),
+        "x.toml:1:10: cells: 100 is not a power of two from 16 to 65536"
+    );
+    assert_eq!(config("{ cells = 64 }"), "x.toml:1:10: missing field `like`");
+    assert!(config("{ like = \"small\", ports = 3 }").contains("unknown field `ports`"));
+    assert!(config("3").contains("expected the name of a configuration, or a table with `like`"));
+}
+
+#[test]
+fn rows_that_the_hardware_does_not_have() {
+    let row = |text: &str| after_traffic(&format!("[[row]]\n{text}"));
+    let tables = "PORT, VLAN, MULTICAST, MAC, MIRROR, ETHERTYPE, RATE, LIMIT";
+    assert_eq!(row("table = \"STATISTICS\""), format!("5:9: unknown table `STATISTICS`; there are {tables}"));
+    assert_eq!(row("table = \"VLAN\""), "5:9: a row of this table needs `index`");
+    assert_eq!(row("table = \"VLAN\"\nindex = 4096"), "6:9: VLAN has 4096 rows: 0 to 4095");
+    assert_eq!(
+        row("table = \"MAC\"\nindex = 1"),
+        "6:9: `index` does not go with a table that is found by key"
+    );
+    assert_eq!(
+        row("table = \"VLAN\"\nindex = 1\noperation = \"delete\""),
+        "7:13: `operation` does not go with this table: it has others"
+    );
+    let field = |table: &str, field: &str| row(&format!("table = \"{table}\"\nindex = 0\nfields.{field}"));
+    assert_eq!(field("VLAN", "ports = 1"), "7:16: VLAN has no field `ports`; there are members, untagged");
+    assert_eq!(field("VLAN", "members = 1"), "7:18: `members` takes ports");
+    assert!(field("VLAN", "members = [\"vf9\"]").contains("unknown port `vf9`"));
+    assert_eq!(field("PORT", "pvid = 4096"), "7:15: `pvid` takes a number from 0 to 4095");
+    assert_eq!(field("PORT", "pvid = -1"), "7:15: `pvid` takes a number from 0 to 4095");
+    assert_eq!(field("PORT", "prune = 2"), "7:16: `prune` takes true or false");
+    assert_eq!(field("PORT", "mode = \"hub\""), "7:15: `mode` takes \"veb\" or \"vepa\" or \"isolated\"");
+    assert_eq!(row("table = \"MAC\"\nfields.mac = 7"), "6:14: `mac` takes an address");
+}
+
+#[test]
+fn frames_that_are_none() {
+    let frame = |text: &str| message(&format!("[[frame]]\nport = \"vf0\"\n{text}"));
+    let hex = "3:7: a frame is written as two hexadecimal digits for each byte, 1 to 65535 bytes";
+    for text in ["", "0", "0g", "00 11", &"00".repeat(65536)] {
+        assert_eq!(frame(&format!("hex = \"{text}\"")), hex);
+    }
+    assert_eq!(
+        frame("hex = \"00\"\nforced = \"pf\""),
+        "4:10: `forced` does not go with a frame that is not the manager's"
+    );
 }
 
 #[test]

@@ -10,23 +10,15 @@ use crate::{
 };
 use hdl::Simulator;
 use rtl::{
-    register_map,
+    register_map::{self, WORDS},
     veb::rows::{self, Outcome},
 };
-
-/// What a command on a row came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub outcome: Outcome,
-    /// DATA0 to DATA5.
-    pub data: [u32; 6],
-}
 
 const TABLE: usize = register_map::register("TABLE").offset;
 const INDEX: usize = register_map::register("INDEX").offset;
 const COMMAND: usize = register_map::register("COMMAND").offset;
 const STATUS: usize = register_map::register("STATUS").offset;
-const DATA: [usize; 6] = {
+const DATA: [usize; WORDS] = {
     let first = register_map::register("DATA0").offset;
     [first, first + 4, first + 8, first + 12, first + 16, first + 20]
 };
@@ -86,7 +78,7 @@ impl<S: Simulator> Bench<S> {
     /// # Errors
     /// A register access that is refused.
     pub fn change(&mut self, change: &Change) -> Result<Outcome, BenchError> {
-        let outcome = self.command(change.operation, change.table, change.index, change.data)?.outcome;
+        let outcome = self.command(change.operation, change.table, change.index, change.data)?;
         if outcome == Outcome::Done {
             self.policy.apply(change);
         }
@@ -97,12 +89,17 @@ impl<S: Simulator> Bench<S> {
     ///
     /// # Errors
     /// See [`Bench::command`].
-    pub fn read_row(&mut self, change: &Change) -> Result<[u32; 6], BenchError> {
+    pub fn read_row(&mut self, change: &Change) -> Result<[u32; WORDS], BenchError> {
         let operation = match change.table {
             rows::Table::Mac => rows::Operation::Lookup,
             _ => rows::Operation::Read,
         };
-        Ok(self.command(operation, change.table, change.index, change.data)?.data)
+        self.command(operation, change.table, change.index, change.data)?;
+        let mut data = [0; WORDS];
+        for (word, address) in data.iter_mut().zip(DATA) {
+            *word = self.read_register(address)?;
+        }
+        Ok(data)
     }
 
     /// As [`Bench::change`], while frames come in: each is decided by the old policy or by the new one as a whole, which
@@ -140,15 +137,10 @@ impl<S: Simulator> Bench<S> {
         operation: rows::Operation,
         table: rows::Table,
         index: usize,
-        data: [u32; 6],
-    ) -> Result<Answer, BenchError> {
+        data: [u32; WORDS],
+    ) -> Result<Outcome, BenchError> {
         self.start_command(operation, table, index, data)?;
-        let outcome = self.await_tables()?;
-        let mut answer = Answer { outcome, data: [0; 6] };
-        for (word, value) in answer.data.iter_mut().enumerate() {
-            *value = self.read_register(DATA[word])?;
-        }
-        Ok(answer)
+        self.await_tables()
     }
 
     /// Starts a command on a row.
@@ -160,7 +152,7 @@ impl<S: Simulator> Bench<S> {
         operation: rows::Operation,
         table: rows::Table,
         index: usize,
-        data: [u32; 6],
+        data: [u32; WORDS],
     ) -> Result<(), BenchError> {
         self.write_register(TABLE, table as u32)?;
         self.write_register(INDEX, index as u32)?;
@@ -228,6 +220,15 @@ impl<S: Simulator> Bench<S> {
     /// See [`Bench::read_register`].
     pub fn cells(&mut self) -> Result<u32, BenchError> {
         self.read_register(register_map::register("CELLS").offset)
+    }
+
+    /// Checks that all cells are free, as they are when no frame is inside.
+    ///
+    /// # Errors
+    /// [`BenchError::Leak`] if not.
+    pub fn check_cells(&mut self) -> Result<(), BenchError> {
+        let (free, cells) = (self.free_cells()?, self.cells()?);
+        if free == cells { Ok(()) } else { Err(BenchError::Leak { free, cells }) }
     }
 
     /// Reads a register; the bridge runs meanwhile.

@@ -62,18 +62,24 @@ impl BeatPorts {
     }
 }
 
-struct Waiting {
-    bytes: Vec<u8>,
-    error: bool,
-    forced: Option<PortSet>,
-    mark: Option<(usize, u64)>,
+/// A frame to be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// At least one.
+    pub bytes: Vec<u8>,
+    /// Its last beat is marked as bad.
+    pub error: bool,
+    /// The ports that it goes to past all rules; of the manager only.
+    pub forced: Option<PortSet>,
+    /// [`Bench::take_begun`] tells by it when the frame has begun to come in.
+    pub mark: Option<(usize, u64)>,
     /// Not offered before this cycle.
-    not_before: u64,
+    pub not_before: u64,
 }
 
 pub(super) struct Ingress {
     ports: BeatPorts,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Frame>,
     /// Bytes of the first waiting frame that have moved.
     moved: usize,
     /// A beat is offered and has not moved.
@@ -122,33 +128,22 @@ impl<S: Simulator> Bench<S> {
         self.behaviour[port] = behaviour;
     }
 
-    /// Queues a frame at a port, to be offered from now on.
+    /// Queues a frame at a port.
+    ///
+    /// # Panics
+    /// If the frame is empty.
     pub fn send(&mut self, port: usize, bytes: Vec<u8>, error: bool) {
-        self.send_at(0, port, bytes, error);
+        self.send_frame(port, Frame { bytes, error, ..Frame::default() });
     }
 
-    /// Queues a frame at a port, to be offered from a cycle on.
+    /// As [`Bench::send`], with all that a frame can have.
     ///
     /// # Panics
     /// If the frame is empty.
-    pub fn send_at(&mut self, cycle: u64, port: usize, bytes: Vec<u8>, error: bool) {
-        self.queue(port, Waiting { bytes, error, forced: None, mark: None, not_before: cycle });
-    }
-
-    /// Queues a frame of the manager that goes to these ports past all rules.
-    ///
-    /// # Panics
-    /// If the frame is empty.
-    pub fn send_forced(&mut self, bytes: Vec<u8>, error: bool, ports: PortSet) {
-        self.queue(self.manager, Waiting { bytes, error, forced: Some(ports), mark: None, not_before: 0 });
-    }
-
-    /// Queues a frame with a mark by which [`Bench::take_begun`] tells when it has begun to come in.
-    ///
-    /// # Panics
-    /// If the frame is empty.
-    pub fn send_marked(&mut self, port: usize, bytes: Vec<u8>, mark: (usize, u64)) {
-        self.queue(port, Waiting { bytes, error: false, forced: None, mark: Some(mark), not_before: 0 });
+    pub fn send_frame(&mut self, port: usize, frame: Frame) {
+        assert!(!frame.bytes.is_empty(), "a frame has at least one byte");
+        self.ingress[port].waiting.push_back(frame);
+        self.waiting += 1;
     }
 
     /// Nothing is on offer, waits or has come out in part.
@@ -171,12 +166,6 @@ impl<S: Simulator> Bench<S> {
     pub(super) fn next_due(&self) -> Option<u64> {
         let first = self.ingress.iter().filter_map(|ingress| ingress.waiting.front());
         first.map(|frame| frame.not_before).min()
-    }
-
-    fn queue(&mut self, port: usize, frame: Waiting) {
-        assert!(!frame.bytes.is_empty(), "a frame has at least one byte");
-        self.ingress[port].waiting.push_back(frame);
-        self.waiting += 1;
     }
 
     /// Frames that are queued and not wholly in the bridge.
@@ -279,7 +268,7 @@ impl<S: Simulator> Bench<S> {
             let frame = ingress.waiting.pop_front().expect("the frame that has just ended");
             self.waiting -= 1;
             ingress.moved = 0;
-            let Waiting { bytes, error, forced, .. } = &frame;
+            let Frame { bytes, error, forced, .. } = &frame;
             let decide = |policy: &Policy| bridge::decide(policy, port, bytes, *error, *forced);
             let decision = decide(&self.policy);
             match &self.changing {

@@ -1,0 +1,271 @@
+//! From a random case that fails to a small one, as a scenario that `hematite run` replays.
+//!
+//! A case is made smaller in its own terms: fewer frames, changes and rows, fewer fields in a row, no stalls, no payload; as
+//! long as it still fails. Each attempt is written as a scenario, read again and played from reset, so that what is found is
+//! what the file says.
+
+use crate::traffic::{Case, draw};
+use hdl::Simulator;
+use proptest::strategy::Strategy;
+use rtl::{
+    config::Config,
+    register_map::{self, MAX_PORTS},
+};
+use sim::{
+    scenario::{Scenario, ScenarioError},
+    veb::{
+        Policy, Report,
+        bench::{Behaviour, Bench, BenchError},
+        player::{Plan, Player},
+        policy::{Change, Wishes},
+    },
+};
+use std::{
+    fs, io, iter,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+
+/// Why a scenario could not be played to its end.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+}
+
+/// Plays the text of a scenario without captures; the simulator has the bridge of the configuration that it names.
+///
+/// # Errors
+/// A mistake in the text, or what [`Bench`] says of the hardware.
+pub fn replay<S: Simulator>(sim: S, text: &str) -> Result<Report, ReplayError> {
+    let scenario = Scenario::parse("replay.toml", text)?;
+    let config = scenario.config()?.unwrap_or_else(Config::small);
+    let plan = Plan::of(&scenario, &config, |_| Ok::<_, ScenarioError>(vec![]))?;
+    let after_reset = Policy::new(config.wires, config.functions());
+    let mut bench = Bench::new(sim, &config, &after_reset, plan.losses(), 1)?;
+    bench.set_policy(&plan.policy)?;
+    let mut player = Player::new(bench, &config, &plan);
+    while !player.play(4096)?.0 {}
+    Ok(player.finish()?.0)
+}
+
+/// Whether the hardware behaves otherwise than the model. An entry that finds no room is the scenario's mistake.
+pub fn fails<S: Simulator>(sim: S, text: &str) -> bool {
+    match replay(sim, text) {
+        Ok(report) => report.mismatch_count() > 0,
+        Err(ReplayError::Scenario(_) | ReplayError::Bench(BenchError::NoRoom { .. })) => false,
+        Err(ReplayError::Bench(_)) => true,
+    }
+}
+
+/// The first case of these seeds that fails by itself, made small and saved in `folder`; `None` if none does.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn find<S: Simulator>(
+    config: &Config,
+    cases: &impl Strategy<Value = Case>,
+    seeds: impl IntoIterator<Item = u64>,
+    folder: &Path,
+    mut sim: impl FnMut() -> S,
+) -> io::Result<Option<PathBuf>> {
+    for seed in seeds {
+        let case = draw(cases, seed);
+        if !fails(sim(), &case.scenario(config, "")) {
+            continue;
+        }
+        let small = shrink(config, case, |text| fails(sim(), text));
+        let path = folder.join(format!("{}-{seed}.toml", config.name));
+        let comment = format!(
+            "Seed {seed} in configuration {}, made small. Replay with\n\
+             cargo run --release --bin hematite -- run --trace --scenario {}",
+            config.name,
+            path.display()
+        );
+        fs::create_dir_all(folder)?;
+        fs::write(&path, small.scenario(config, &comment))?;
+        return Ok(Some(path));
+    }
+    Ok(None)
+}
+
+/// For the message of a failed test: where the small scenario is.
+pub fn explain<S: Simulator>(
+    config: &Config,
+    cases: &impl Strategy<Value = Case>,
+    seeds: impl IntoIterator<Item = u64>,
+    sim: impl FnMut() -> S,
+) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/failures");
+    match find(config, cases, seeds, &folder, sim) {
+        Ok(Some(path)) => format!("the smallest scenario that fails is {}", path.display()),
+        Ok(None) => "no case fails by itself; the seeds repeat the run".to_owned(),
+        Err(error) => format!("the smallest scenario that fails cannot be written: {error}"),
+    }
+}
+
+/// The smallest case that is found to fail, beginning with one that does.
+pub fn shrink(config: &Config, mut case: Case, mut fails: impl FnMut(&str) -> bool) -> Case {
+    let mut fails = |case: &Case| !case.arrivals.is_empty() && fails(&case.scenario(config, ""));
+    case.arrivals =
+        least(&case.arrivals, |arrivals| fails(&Case { arrivals: arrivals.into(), ..case.clone() }));
+    case.changes = least(&case.changes, |changes| fails(&Case { changes: changes.into(), ..case.clone() }));
+    let wishes = case.policy.wishes.clone();
+    let policy = |rows: &[Change]| {
+        let mut policy = Policy::new(config.wires, config.functions());
+        rows.iter().for_each(|row| policy.apply(row));
+        policy.wishes.clone_from(&wishes);
+        policy
+    };
+    let mut rows = least(&case.policy.setup(), |rows| fails(&Case { policy: policy(rows), ..case.clone() }));
+    for index in 0..rows.len() {
+        for field in register_map::table(rows[index].table).fields {
+            // The whole field, then each bit of it: a key or a number makes no sense in parts.
+            let bits = if field.position.width == MAX_PORTS { 0..config.ports() } else { 0..0 };
+            for kept in iter::once(0).chain(bits.map(|bit| !(1 << bit))) {
+                let whole = rows[index];
+                let value = field.position.get(&whole.data) & kept;
+                field.position.put(&mut rows[index].data, value);
+                if rows[index] != whole && !fails(&Case { policy: policy(&rows), ..case.clone() }) {
+                    rows[index] = whole;
+                }
+            }
+        }
+    }
+    case.policy = policy(&rows);
+    for port in 0..config.ports() {
+        let mut simpler = case.clone();
+        simpler.behaviour[port] = Behaviour::default();
+        if fails(&simpler) {
+            case = simpler;
+        }
+        let mut simpler = case.clone();
+        simpler.policy.wishes[port] = Wishes::default();
+        if fails(&simpler) {
+            case = simpler;
+        }
+    }
+    for index in 0..case.arrivals.len() {
+        for length in [14, 18, 22, 60, 64] {
+            let mut shorter = case.clone();
+            shorter.arrivals[index].bytes.truncate(length);
+            if shorter.arrivals[index].bytes.len() < case.arrivals[index].bytes.len() && fails(&shorter) {
+                case = shorter;
+                break;
+            }
+        }
+    }
+    case
+}
+
+/// As few of the items as still fail, in their order: halves, then quarters, and so on, are left out where that is
+/// possible.
+fn least<T: Clone>(items: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    let mut items = items.to_vec();
+    let mut chunk = items.len().div_ceil(2);
+    while chunk > 0 {
+        let mut start = 0;
+        while start < items.len() {
+            let mut fewer = items.clone();
+            fewer.drain(start..(start + chunk).min(items.len()));
+            if fails(&fewer) {
+                items = fewer;
+            } else {
+                start += chunk;
+            }
+        }
+        chunk /= 2;
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::case;
+    use hdl::{Interface, Native, Violation, elaborate, interface::PortIndex};
+
+    /// A bridge that changes a bit of what leaves at one port.
+    struct Faulty {
+        sim: Native,
+        data: PortIndex,
+    }
+
+    impl Faulty {
+        fn new(config: &Config, port: usize) -> Self {
+            let sim = Native::new(&elaborate(|| rtl::veb::veb(config)).unwrap().design).unwrap();
+            let name = format!("egress_{port}_payload_data");
+            let data = sim.interface().ports.iter().position(|port| port.name == name).unwrap();
+            Self { sim, data }
+        }
+    }
+
+    impl Simulator for Faulty {
+        fn interface(&self) -> &Interface {
+            self.sim.interface()
+        }
+
+        fn write(&mut self, port: PortIndex, value: &[u64]) {
+            self.sim.write(port, value);
+        }
+
+        fn read(&mut self, port: PortIndex, value: &mut [u64]) {
+            self.sim.read(port, value);
+            value[0] ^= u64::from(port == self.data);
+        }
+
+        fn write_reset(&mut self, domain: usize, asserted: bool) {
+            self.sim.write_reset(domain, asserted);
+        }
+
+        fn step_domains(&mut self, domains: &[usize]) -> Result<(), Violation> {
+            self.sim.step_domains(domains)
+        }
+
+        fn cycles(&self) -> u64 {
+            self.sim.cycles()
+        }
+
+        fn trace(&mut self, file: &Path) -> io::Result<()> {
+            self.sim.trace(file)
+        }
+    }
+
+    #[test]
+    fn a_failure_becomes_a_small_scenario() {
+        let config = Config { entries: 16, cells: 64, ..Config::small() };
+        let port = 3;
+        let folder = tempfile::tempdir().unwrap();
+        let cases = case(&config, 20, 200);
+        let path =
+            find(&config, &cases, 0..20, folder.path(), || Faulty::new(&config, port)).unwrap().unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text.matches("[[frame]]").count(), 1, "{text}");
+        assert!(text.matches("[[row]]").count() <= 4, "{text}");
+        let rest = ["[[stall]]", "[[pause]]", "[[change]]"].map(|table| text.matches(table).count());
+        assert_eq!(rest, [0; 3], "{text}");
+        assert!(fails(Faulty::new(&config, port), &text));
+        let healthy = Native::new(&elaborate(|| rtl::veb::veb(&config)).unwrap().design).unwrap();
+        let report = replay(healthy, &text).unwrap();
+        assert_eq!((report.mismatch_count(), report.ports[port].frames), (0, 1));
+        let none = find(&config, &cases, 0..2, folder.path(), || {
+            Native::new(&elaborate(|| rtl::veb::veb(&config)).unwrap().design).unwrap()
+        });
+        assert!(none.unwrap().is_none());
+    }
+
+    #[test]
+    fn the_least_items_that_fail() {
+        let items: Vec<u32> = (0..100).collect();
+        let mut attempts = 0;
+        let needed = [3, 64, 65];
+        let least = least(&items, |items| {
+            attempts += 1;
+            needed.iter().all(|needed| items.contains(needed))
+        });
+        assert_eq!(least, needed);
+        assert!(attempts < 60, "{attempts} attempts");
+    }
+}
