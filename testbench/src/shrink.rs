@@ -77,14 +77,14 @@ pub fn find<S: Simulator>(
             continue;
         }
         let small = shrink(config, case, |text| fails(sim(), text));
-        let path = folder.join(format!("{}-{seed}.toml", config.name));
+        fs::create_dir_all(folder)?;
+        let path = folder.canonicalize()?.join(format!("{}-{seed}.toml", config.name));
         let comment = format!(
             "Seed {seed} in configuration {}, made small. Replay with\n\
              cargo run --release --bin hematite -- run --trace --scenario {}",
             config.name,
             path.display()
         );
-        fs::create_dir_all(folder)?;
         fs::write(&path, small.scenario(config, &comment))?;
         return Ok(Some(path));
     }

@@ -88,6 +88,47 @@ fn the_table_says_the_same() {
     assert_eq!(fs::read_to_string(directory.path().join("a/b/summary.txt")).unwrap(), table);
 }
 
+/// A configuration that no name has, a row, and a frame that only it lets out.
+#[test]
+fn rows_and_frames_that_are_written_out() {
+    let directory = workspace();
+    let text = r#"
+        config = { like = "small", vfs = 1, entries = 16, cells = 64 }
+        [[row]]
+        table = "VLAN"
+        index = 4094
+        fields = { members = ["vf0", "pf"], untagged = "all" }
+        [[row]]
+        table = "PORT"
+        index = 2
+        fields = { egress = true }
+        [[row]]
+        table = "PORT"
+        index = 3
+        fields = { pvid = 4094, admit_untagged = true, ingress = true, default_ports = ["pf"] }
+        [[pause]]
+        port = "vf0"
+        to = "100 cycles"
+        percent = 50
+        [[frame]]
+        port = "vf0"
+        hex = "5254000000015254000000030806"
+        [[frame]]
+        port = "vf0"
+        hex = "525400000001525400000003080601"
+        error = true
+    "#;
+    fs::write(directory.path().join("in.toml"), text).unwrap();
+    let arguments = ["run", "--simulator", "native", "--scenario", "in.toml", "--json"];
+    let summary: Value = serde_json::from_str(&stdout(hematite(directory.path(), &arguments))).unwrap();
+    let out = summary["ports"].as_array().unwrap().iter().map(|port| port["frames_out"].as_u64().unwrap());
+    assert_eq!(out.collect::<Vec<_>>(), [0, 0, 1, 0]);
+    let errors = summary["drops"].as_array().unwrap().iter().find(|drop| drop["reason"] == "error").unwrap();
+    assert_eq!((&summary["mismatches"], &errors["frames"]), (&0.into(), &1.into()));
+    let left = pcap::read(directory.path().join("out/pf.pcap")).unwrap();
+    assert_eq!(left[0].bytes, [0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 3, 8, 6]);
+}
+
 /// One frame to everybody, and two to stations of their own.
 fn three_frames(directory: &Path) {
     let frame =
