@@ -29,9 +29,9 @@ bench: ## simulated cycles and frames per second, cycles per frame of each block
 	@tools/setup.sh simulate
 	@cargo run --quiet --release --locked --bin hematite -- bench $(ARGS)
 
-synth: ## area and clock rate on ECP5; options in ARGS (default: --config small)
+synth: ## area and clock rate on ECP5, for docs/src/blocks.md; other options in ARGS
 	@tools/setup.sh python
-	@cargo run --quiet --release --locked --bin hematite -- synth $(or $(ARGS),--config small)
+	@cargo run --quiet --release --locked --bin hematite -- synth $(or $(ARGS),--write docs/src/blocks.md)
 
 clean: ## remove everything that is made; .venv stays
 	@rm -rf target out docs/book

@@ -32,6 +32,10 @@ pub enum Error {
     Flow(#[from] fpga::FlowError),
     #[error("there is no block `{block}`; the blocks are {known}")]
     UnknownBlock { block: String, known: String },
+    #[error("{}: cannot read: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: has no lines `<!-- begin {name} -->` and `<!-- end {name} -->`", path.display())]
+    NoMarks { path: PathBuf, name: String },
     #[error("{}: cannot write: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("{}: is a file, not a directory", path.display())]

@@ -1,12 +1,13 @@
 //! `hematite synth`: area and clock rate of the blocks on ECP5.
 
+mod page;
 mod peers;
 
 use crate::{arguments, error::Error, figures::Figures, output, progress};
 use clap::ValueEnum;
 use fpga::{Flow, Job, Step, SynthReport};
 use rtl::{catalogue::Block, config::Config, prim, veb};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What 10 Gb/s Ethernet needs at 64 bit, in MHz.
@@ -18,7 +19,8 @@ const FMAX_GOAL: f64 = 156.25;
 /// they said of the same Verilog before is read from a cache.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hematite synth --config small --block veb/parser\n  \
-    hematite synth --block prim/fifo --seeds 1\n  hematite synth --block veb/mac_table --boundary open --peers")]
+    hematite synth --block prim/fifo --seeds 1\n  hematite synth --peers\n  \
+    hematite synth --write docs/src/blocks.md")]
 pub struct Arguments {
     /// The configuration: small, x3100 or wide
     #[arg(long, value_name = "NAME", default_value = "small", value_parser = arguments::config)]
@@ -32,9 +34,12 @@ pub struct Arguments {
     /// What stands at the ports of a block
     #[arg(long, value_enum, default_value_t = Boundary::Registered)]
     boundary: Boundary,
-    /// Show what comparable public modules came to in the same flow, with open ports
-    #[arg(long, conflicts_with = "json")]
+    /// Measure the blocks that have public counterparts, with open ports, and show both as a table in Markdown
+    #[arg(long, conflicts_with_all = ["json", "block", "boundary", "write"])]
     peers: bool,
+    /// Measure the blocks of the bridge and those that have counterparts, and write both tables into this page
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "block", "boundary"])]
+    write: Option<PathBuf>,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -48,29 +53,70 @@ enum Boundary {
     Open,
 }
 
+/// What a block came to.
+struct Measured {
+    name: String,
+    report: SynthReport,
+}
+
+/// A rate, or a dash for a block without a path from register to register.
+fn mhz(rate: Option<f64>) -> String {
+    rate.map_or("-".to_owned(), |rate| format!("{rate:.0}"))
+}
+
 pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let blocks = chosen(&arguments.config, &arguments.block)?;
+    let registered = fpga::Boundary::Registered;
+    if let Some(path) = &arguments.write {
+        let blocks = measure(arguments, &chosen(&arguments.config, "veb/")?, &registered)?;
+        let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
+        page::write(path, &[("blocks", page::table(&blocks)), ("peers", peers::table(&compared))])?;
+    } else if arguments.peers {
+        let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
+        output::print(&peers::table(&compared));
+    } else {
+        let boundary = match arguments.boundary {
+            Boundary::Registered => registered,
+            Boundary::Open => fpga::Boundary::Open,
+        };
+        let mut figures = Figures::default();
+        for Measured { name, report } in
+            measure(arguments, &chosen(&arguments.config, &arguments.block)?, &boundary)?
+        {
+            add(&mut figures, &name, &report);
+        }
+        figures.print(arguments.json);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(
+    arguments: &Arguments,
+    blocks: &[Block],
+    boundary: &fpga::Boundary,
+) -> Result<Vec<Measured>, Error> {
     let flow = Flow::find(Path::new("."))?;
     let bar = progress::bar("blocks", blocks.len() as u64 * u64::from(arguments.seeds + 1));
-    let mut figures = Figures::default();
-    for block in &blocks {
+    let mut measured = vec![];
+    for block in blocks {
         let verilog = (block.build)()?.verilog();
         let mut job = Job::new(verilog.text(), &verilog.top);
         job.seeds = (1..=arguments.seeds).collect();
-        job.boundary = match arguments.boundary {
-            Boundary::Registered => fpga::Boundary::Registered,
-            Boundary::Open => fpga::Boundary::Open,
-        };
+        job.boundary = boundary.clone();
         bar.set_message(block.name.clone());
         let report = flow.run(&job, &|_: Step| bar.inc(1))?;
-        add(&mut figures, &block.name, &report);
+        measured.push(Measured { name: block.name.clone(), report });
     }
     bar.finish_and_clear();
-    figures.print(arguments.json);
-    if arguments.peers {
-        output::print(&peers::table(&blocks));
+    Ok(measured)
+}
+
+/// The blocks that have public counterparts.
+fn compared(config: &Config) -> Result<Vec<Block>, Error> {
+    let mut blocks = vec![];
+    for name in peers::COMPARISONS.iter().flat_map(peers::Comparison::blocks) {
+        blocks.extend(chosen(config, name)?.into_iter().take(1));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(blocks)
 }
 
 /// The blocks whose names start with `path`.
@@ -95,5 +141,30 @@ fn add(figures: &mut Figures, block: &str, report: &SynthReport) {
     // A block without a path from register to register has no rate of its own.
     if let Some(fmax) = report.fmax_median {
         figures.higher(name("Fmax"), fmax, "MHz", Some(FMAX_GOAL));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_comparison_finds_its_blocks() {
+        let names = peers::COMPARISONS.iter().flat_map(peers::Comparison::blocks);
+        let blocks = compared(&Config::small()).unwrap();
+        assert!(names.zip(&blocks).all(|(name, block)| block.name.starts_with(name)));
+        let report = |block: &Block| SynthReport {
+            top: block.name.clone(),
+            area: fpga::Area { lut: 10, ff: 1, ..Default::default() },
+            seeds: vec![],
+            fmax_median: Some(200.4),
+            critical_path: None,
+            versions: fpga::Versions { yosys: String::new(), nextpnr: String::new() },
+        };
+        let measured: Vec<Measured> =
+            blocks.iter().map(|block| Measured { name: block.name.clone(), report: report(block) }).collect();
+        let table = peers::table(&measured);
+        assert_eq!(table.lines().count(), 2 + peers::COMPARISONS.len());
+        assert!(table.contains("six ports: maxima, shares and classes | 70 | 7 | 0 | 200 |"), "{table}");
     }
 }

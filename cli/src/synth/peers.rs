@@ -1,77 +1,104 @@
-//! Public modules that do what one of our blocks does, measured in 2026 with the same flow: Yosys 0.70 `synth_ecp5`,
-//! nextpnr-ecp5 0.11.1, LFE5UM5G-85F, speed grade 8, open ports, 156.25 MHz asked for, seed 1.
+//! Public modules that do what some of our blocks do, measured in 2026 with the same flow: Yosys 0.70 `synth_ecp5`,
+//! nextpnr-ecp5 0.11.1, LFE5UM5G-85F, speed grade 8, open ports, 156.25 MHz asked for; one seed unless they say
+//! otherwise.
 
-use rtl::catalogue::Block;
+use super::{Measured, mhz};
 
-/// A public module and what it came to.
-struct Peer {
-    module: &'static str,
-    parameters: &'static str,
-    lut: u32,
-    ff: u32,
-    lutram: u32,
-    bram: u32,
-    /// In MHz.
-    fmax: u32,
-    /// Names of our blocks that it compares with start so.
-    ours: &'static str,
+/// What is compared: some of our blocks, each so many times, with some of theirs.
+pub struct Comparison {
+    ours: &'static [(&'static str, u64)],
+    what: &'static str,
+    peer: &'static str,
+    /// LUT, flip-flops, block RAM, MHz; of several modules the sums and the lowest rate.
+    theirs: [u64; 4],
 }
 
-const fn peer(
-    module: &'static str,
-    parameters: &'static str,
-    [lut, ff, lutram, bram, fmax]: [u32; 5],
-    ours: &'static str,
-) -> Peer {
-    Peer { module, parameters, lut, ff, lutram, bram, fmax, ours }
-}
-
-const PEERS: [Peer; 8] = [
-    peer(
-        "verilog-axis axis_switch",
-        "4x4, 64 bit, no lookup, median of 5",
-        [1738, 728, 0, 0, 249],
-        "veb/veb",
-    ),
-    peer("verilog-axis axis_switch", "8x8, 64 bit, no lookup", [6157, 1536, 0, 0, 174], "veb/veb"),
-    peer("verilog-cam cam_bram", "60 bit x 32 entries", [1718, 662, 30, 14, 177], "veb/mac_table"),
-    peer("corundum stats_counter", "256 x 64 bit", [246, 162, 0, 2, 211], "veb/statistics"),
-    peer("corundum stats_counter", "256 x 64 bit", [246, 162, 0, 2, 211], "prim/event_counters"),
-    peer(
-        "verilog-axis axis_fifo",
-        "64 bit, 4096 bytes, drops when full",
-        [253, 129, 0, 3, 200],
-        "prim/fifo(Beat",
-    ),
-    peer(
-        "verilog-axis axis_arb_mux",
-        "8 x 64 bit, round robin",
-        [651, 771, 0, 0, 231],
-        "prim/frame_arbiter(8, RoundRobin",
-    ),
-    peer("verilog-axis axis_demux", "8 x 64 bit", [229, 171, 0, 0, 300], "prim/stream_demux(8"),
+pub const COMPARISONS: [Comparison; 9] = [
+    Comparison {
+        ours: &[("prim/frame_arbiter(8, RoundRobin", 1)],
+        what: "`frame_arbiter`, 8 streams of 70 bit",
+        peer: "verilog-axis `axis_arb_mux`, 8 x 64 bit",
+        theirs: [651, 771, 0, 231],
+    },
+    Comparison {
+        ours: &[("prim/stream_demux(8", 1)],
+        what: "`stream_demux`, 8 streams of 70 bit",
+        peer: "verilog-axis `axis_demux`, 8 x 64 bit",
+        theirs: [229, 171, 0, 300],
+    },
+    Comparison {
+        ours: &[("prim/fifo(Beat 8, 512", 1)],
+        what: "`fifo` of 512 beats",
+        peer: "verilog-axis `axis_fifo`, 4096 bytes; it can drop whole frames, ours cannot",
+        theirs: [253, 129, 3, 200],
+    },
+    Comparison {
+        ours: &[("veb/mac_table/", 1)],
+        what: "`mac_table`, 256 entries of VID and address, a lookup in each cycle",
+        peer: "verilog-cam `cam_bram`, 32 entries of 60 bit",
+        theirs: [1718, 662, 14, 177],
+    },
+    Comparison {
+        ours: &[("prim/cam(60, 32", 1)],
+        what: "`cam`, 32 entries of 60 bit",
+        peer: "verilog-cam `cam_bram`, 32 entries of 60 bit",
+        theirs: [1718, 662, 14, 177],
+    },
+    Comparison {
+        ours: &[("veb/shaper/", 1), ("veb/gate/", 6)],
+        what: "`shaper` with the gates of six ports: maxima, shares and classes",
+        peer: "verilog-axis `axis_rate_limit`, six of them: maxima only",
+        theirs: [1296, 1062, 0, 190],
+    },
+    Comparison {
+        ours: &[("veb/statistics/", 1)],
+        what: "`statistics`, 204 counters of frames and bytes, three sources of events",
+        peer: "corundum `stats_counter`, 256 of 64 bit, one source",
+        theirs: [246, 162, 2, 211],
+    },
+    Comparison {
+        ours: &[("prim/event_counters(20, 32", 1)],
+        what: "`event_counters`, twenty of 32 bit that may all count in one cycle",
+        peer: "corundum `stats_counter`, 256 of 64 bit, one source",
+        theirs: [246, 162, 2, 211],
+    },
+    Comparison {
+        ours: &[("veb/veb/", 1)],
+        what: "the whole bridge, six ports: lookup, policy, VLANs, tags, shaping, statistics, registers, replication, 64 KiB buffer",
+        peer: "`axis_switch` 8 x 8 and `cam_bram`: no VLANs, no replication, no buffer",
+        theirs: [6157 + 1718, 1536 + 662, 14, 174],
+    },
 ];
 
-/// The peers of these blocks, as text; empty if they have none.
-pub fn table(blocks: &[Block]) -> String {
-    let mut out = String::new();
-    for block in blocks {
-        for peer in PEERS.iter().filter(|peer| block.name.starts_with(peer.ours)) {
-            out += &format!(
-                "{}: {} ({}): {} LUT, {} FF, {} LUT RAM, {} block RAM, {} MHz\n",
-                block.name,
-                peer.module,
-                peer.parameters,
-                peer.lut,
-                peer.ff,
-                peer.lutram,
-                peer.bram,
-                peer.fmax
-            );
-        }
+impl Comparison {
+    /// Our blocks, by the starts of their names.
+    pub fn blocks(&self) -> impl Iterator<Item = &'static str> {
+        self.ours.iter().map(|(name, _)| *name)
     }
-    match out.is_empty() {
-        true => "\nno public module to compare with\n".to_owned(),
-        false => format!("\nComparable public modules, open ports, seed 1:\n{out}"),
+}
+
+/// The comparisons whose blocks were all measured, as a table in Markdown.
+pub fn table(measured: &[Measured]) -> String {
+    let mut out = String::from(
+        "| ours | LUT | flip-flops | block RAM | MHz | the peer | LUT | flip-flops | block RAM | MHz |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for Comparison { ours, what, peer, theirs: [lut, ff, bram, fmax] } in COMPARISONS {
+        let find = |&(name, count): &(&str, u64)| {
+            Some((measured.iter().find(|measured| measured.name.starts_with(name))?, count))
+        };
+        let Some(blocks) = ours.iter().map(find).collect::<Option<Vec<_>>>() else { continue };
+        let sum = |of: fn(&fpga::Area) -> u64| -> u64 {
+            blocks.iter().map(|(block, count)| count * of(&block.report.area)).sum()
+        };
+        let rates = blocks.iter().filter_map(|(block, _)| block.report.fmax_median);
+        out += &format!(
+            "| {what} | {} | {} | {} | {} | {peer} | {lut} | {ff} | {bram} | {fmax} |\n",
+            sum(|area| area.lut),
+            sum(|area| area.ff),
+            sum(|area| area.bram),
+            mhz(rates.min_by(f64::total_cmp)),
+        );
     }
+    out
 }
