@@ -6,6 +6,7 @@ pub mod axi_lite;
 pub mod catalogue;
 pub mod config;
 pub mod frame;
+pub mod pcie;
 pub mod prim;
 pub mod register_map;
 pub mod veb;
