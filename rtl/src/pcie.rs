@@ -42,7 +42,7 @@ impl Bar {
         let msix = Bar { address_bits: 13, doc: "Of the MSI-X table and its pending bits." };
         let registers = match kind {
             Kind::Manager => Bar { address_bits: 16, doc: "Of the bridge's registers." },
-            Kind::Physical | Kind::Virtual | Kind::Legacy => {
+            Kind::Physical | Kind::Virtual => {
                 Bar { address_bits: 14, doc: "Of the registers of the virtio device." }
             }
         };

@@ -8,21 +8,22 @@ mod extended;
 mod header;
 mod reference;
 
+pub use extended::{PAGE_SIZES, SR_IOV_LIST};
 pub use reference::reference;
 
 use crate::config::Config;
 
-/// What a function is, which decides its registers.
+/// What a function is, which decides its registers. The same registers stand behind both personalities ([`Personality`]):
+/// the legacy one only hides the capabilities that belong to virtual functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// The physical function, number 0: a network device, the owner of the virtual functions.
+    /// The physical function, number 0: a network device, the owner of the virtual functions. In the legacy personality
+    /// each function but the manager.
     Physical,
     /// The manager, number 1: the registers of the bridge.
     Manager,
     /// A virtual function (9.3.4).
     Virtual,
-    /// A function of its own in the legacy personality: a network device like the physical one, without SR-IOV.
-    Legacy,
 }
 
 /// As what the adapter shows itself; a strap.
@@ -30,7 +31,7 @@ pub enum Kind {
 pub enum Personality {
     /// A physical function with virtual ones, and the manager.
     SrIov,
-    /// So many ordinary functions, the manager among them as number 1: 2, 4 or 8; or 1, without the manager.
+    /// So many ordinary functions: 1, or with the manager as number 1 also 2, 4 or 8.
     Multifunction(usize),
 }
 
@@ -63,6 +64,10 @@ pub enum Sticky {
 /// What the hardware shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Live {
+    /// There is a function 1.
+    Multifunction,
+    /// Where the capabilities of SR-IOV are; 0 in the legacy personality.
+    SrIovList,
     /// The function has requests without a completion.
     TransactionsPending,
     /// Where the first virtual function is; depends on how many there are and on ARI.
@@ -108,10 +113,10 @@ pub struct Structure {
 }
 
 /// All structures of a function, by rising offsets; the lists of capabilities are linked.
-pub fn space(config: &Config, personality: Personality, kind: Kind) -> Vec<Structure> {
-    let mut all = vec![header::header(personality, kind)];
+pub fn space(config: &Config, kind: Kind) -> Vec<Structure> {
+    let mut all = vec![header::header(kind)];
     all.extend(capabilities::capabilities(kind));
-    all.extend(extended::capabilities(config, personality, kind));
+    all.extend(extended::capabilities(config, kind));
     all
 }
 

@@ -1,8 +1,8 @@
 //! The extended capabilities, from 100 on.
 
 use super::{
-    Attribute, Field, Kind, Live, Personality, Register, Sticky, Structure, bits, constant, flag,
-    header::base_addresses, register,
+    Attribute, Field, Kind, Live, Register, Sticky, Structure, bits, constant, flag, header::base_addresses,
+    register,
 };
 use crate::{
     config::Config,
@@ -10,19 +10,23 @@ use crate::{
 };
 
 /// In the order of their list.
-pub fn capabilities(config: &Config, personality: Personality, kind: Kind) -> Vec<Structure> {
+pub fn capabilities(config: &Config, kind: Kind) -> Vec<Structure> {
     let mut all = vec![error_reporting(kind)];
-    if personality == Personality::SrIov {
-        all.push(alternative_routing(kind));
-        all.push(access_control());
-    }
     if kind != Kind::Virtual {
         all.push(serial_number());
     }
+    all.push(access_control());
+    all.push(alternative_routing(kind));
     if kind == Kind::Physical && config.vfs > 0 {
         all.push(virtualization(config));
     }
-    link(all)
+    let mut linked = link(all);
+    // In the legacy personality the list ends here.
+    let access = linked.iter_mut().find(|it| it.name == "access").expect("every function has it");
+    if kind != Kind::Virtual {
+        access.registers[0].fields[2].attribute = Attribute::Live(Live::SrIovList);
+    }
+    linked
 }
 
 /// Gives each its place and the pointer to the next.
@@ -187,6 +191,9 @@ fn virtualization(config: &Config) -> Structure {
     registers.push(register("migration", 0x3C, vec![]));
     Structure { name: "virtualization", offset: 0, clause: "9.3.3", registers }
 }
+
+/// Where a function that is not virtual has the first capability of SR-IOV.
+pub const SR_IOV_LIST: u32 = 0x140;
 
 /// 4 KiB, 8 KiB, 64 KiB, 256 KiB, 1 MiB and 4 MiB: those that must be supported.
 pub const PAGE_SIZES: usize = 0x553;

@@ -1,16 +1,14 @@
 //! The header of type 0 (7.5.1).
 
-use super::{Attribute, Field, Kind, Personality, Register, Structure, bits, constant, flag, register};
+use super::{Attribute, Field, Kind, Live, Register, Structure, bits, constant, flag, register};
 use crate::pcie::{Bar, MANAGER_DEVICE, NETWORK_DEVICE, NETWORK_SUBSYSTEM, VENDOR};
 
-pub fn header(personality: Personality, kind: Kind) -> Structure {
+pub fn header(kind: Kind) -> Structure {
     let is_virtual = kind == Kind::Virtual;
-    let has_companions = match personality {
-        Personality::SrIov => !is_virtual,
-        Personality::Multifunction(functions) => functions > 1,
-    };
+    let multifunction =
+        if is_virtual { Attribute::Constant(0) } else { Attribute::Live(Live::Multifunction) };
     let (vendor, device) = match kind {
-        Kind::Physical | Kind::Legacy => (VENDOR, NETWORK_DEVICE),
+        Kind::Physical => (VENDOR, NETWORK_DEVICE),
         Kind::Manager => (VENDOR, MANAGER_DEVICE),
         Kind::Virtual => (0xFFFF, 0xFFFF),
     };
@@ -57,7 +55,7 @@ pub fn header(personality: Personality, kind: Kind) -> Structure {
             vec![
                 bits(7, 0, "cache_line", software(is_virtual), "Has no effect (7.5.1.1.7)."),
                 constant(22, 16, "layout", 0, "Type 0."),
-                constant(23, 23, "multifunction", has_companions.into(), "There is a function 1."),
+                flag(23, "multifunction", multifunction, "There is a function 1."),
             ],
         ),
     ];

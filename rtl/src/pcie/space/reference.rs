@@ -1,13 +1,13 @@
 //! The printed reference.
 
-use super::{Attribute, Field, Kind, Live, Personality, Sticky, Structure, space};
+use super::{Attribute, Field, Kind, Live, Sticky, Structure, space};
 use crate::config::Config;
 use std::collections::BTreeMap;
 
-/// All registers of the functions of the SR-IOV personality as Markdown: a row for each field, a column for each kind.
+/// All registers as Markdown: a row for each field, a column for each kind.
 pub fn reference(config: &Config) -> String {
     let kinds = [Kind::Physical, Kind::Manager, Kind::Virtual];
-    let spaces = kinds.map(|kind| space(config, Personality::SrIov, kind));
+    let spaces = kinds.map(|kind| space(config, kind));
     let mut names: Vec<&str> = vec![];
     for structure in spaces.iter().flatten() {
         if !names.contains(&structure.name) {
@@ -64,6 +64,7 @@ fn attribute(attribute: Attribute) -> String {
 
 fn live_name(live: Live) -> &'static str {
     match live {
+        Live::Multifunction | Live::SrIovList => "by personality",
         Live::TransactionsPending => "state",
         Live::FirstVfOffset | Live::VfStride => "by number and routing",
         Live::SerialLow | Live::SerialHigh => "an input",

@@ -2,19 +2,20 @@
 
 use super::*;
 
-const KINDS: [Kind; 4] = [Kind::Physical, Kind::Manager, Kind::Virtual, Kind::Legacy];
+const KINDS: [Kind; 3] = [Kind::Physical, Kind::Manager, Kind::Virtual];
 
 fn of(kind: Kind) -> Vec<Structure> {
-    let personality = if kind == Kind::Legacy { Personality::Multifunction(4) } else { Personality::SrIov };
-    space(&Config::small(), personality, kind)
+    space(&Config::small(), kind)
 }
 
-/// The register at an offset as it reads after a fundamental reset, with live bits 0.
+/// The register at an offset as it reads after a fundamental reset, in the SR-IOV personality, with other live bits 0.
 fn reads(kind: Kind, offset: usize) -> u32 {
     let space = of(kind);
     let register = space.iter().flat_map(|it| &it.registers).find(|it| it.offset == offset);
     let value = |field: &Field| match field.attribute {
         Attribute::Constant(value) | Attribute::ReadWrite { reset: value, .. } => value << field.low,
+        Attribute::Live(Live::Multifunction) => 1 << field.low,
+        Attribute::Live(Live::SrIovList) => SR_IOV_LIST << field.low,
         Attribute::Live(_) | Attribute::ClearedByOne(_) | Attribute::Logged(_) | Attribute::Action => 0,
     };
     register.map_or(0, |register| register.fields.iter().map(value).fold(0, |all, one| all | one))
@@ -41,11 +42,10 @@ fn registers_and_fields_do_not_overlap() {
 /// Follows the lists as software does.
 #[test]
 fn the_lists_of_capabilities_end() {
-    let expected: [(Kind, &[u32], &[u32]); 4] = [
-        (Kind::Physical, &[1, 0x10, 0x11, 9, 9, 9, 9, 9], &[1, 0xE, 0xD, 3, 0x10]),
-        (Kind::Manager, &[1, 0x10, 0x11], &[1, 0xE, 0xD, 3]),
-        (Kind::Virtual, &[0x10, 0x11, 9, 9, 9, 9, 9], &[1, 0xE, 0xD]),
-        (Kind::Legacy, &[1, 0x10, 0x11, 9, 9, 9, 9, 9], &[1, 3]),
+    let expected: [(Kind, &[u32], &[u32]); 3] = [
+        (Kind::Physical, &[1, 0x10, 0x11, 9, 9, 9, 9, 9], &[1, 3, 0xD, 0xE, 0x10]),
+        (Kind::Manager, &[1, 0x10, 0x11], &[1, 3, 0xD, 0xE]),
+        (Kind::Virtual, &[0x10, 0x11, 9, 9, 9, 9, 9], &[1, 0xD, 0xE]),
     ];
     for (kind, standard, extended) in expected {
         let (mut offset, mut found) = (reads(kind, 0x34) as usize, vec![]);
@@ -66,12 +66,11 @@ fn the_lists_of_capabilities_end() {
 /// Words that a driver checks, written down from the standard's figures.
 #[test]
 fn words_by_hand() {
-    use Kind::{Legacy, Manager, Physical, Virtual};
+    use Kind::{Manager, Physical, Virtual};
     for (kind, offset, word) in [
         (Physical, 0x00, 0x1041_1AF4),
         (Manager, 0x00, 0x10F0_1AF4),
         (Virtual, 0x00, 0xFFFF_FFFF),
-        (Legacy, 0x00, 0x1041_1AF4),
         (Physical, 0x04, 0x0010_0000),
         (Virtual, 0x04, 0x0010_0000),
         (Physical, 0x08, 0x0200_0001),
@@ -101,8 +100,8 @@ fn words_by_hand() {
         (Physical, 0x114, 0x0000_2000),
         (Virtual, 0x114, 0x0000_0000),
         // ARI: the manager follows the physical function.
-        (Physical, 0x130, 0x0000_0100),
-        (Manager, 0x130, 0x0000_0000),
+        (Physical, 0x144, 0x0000_0100),
+        (Manager, 0x144, 0x0000_0000),
         // SR-IOV.
         (Physical, 0x148, 0x0001_0010),
         (Physical, 0x14C, 0x0000_0002),
