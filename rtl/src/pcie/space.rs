@@ -114,8 +114,9 @@ pub struct Structure {
 
 /// All structures of a function, by rising offsets; the lists of capabilities are linked.
 pub fn space(config: &Config, kind: Kind) -> Vec<Structure> {
-    let mut all = vec![header::header(kind)];
-    all.extend(capabilities::capabilities(kind));
+    let capabilities = capabilities::capabilities(kind);
+    let mut all = vec![header::header(kind, capabilities[0].offset)];
+    all.extend(capabilities);
     all.extend(extended::capabilities(config, kind));
     all
 }
@@ -179,11 +180,34 @@ fn register(name: &'static str, offset: usize, fields: Vec<Field>) -> Register {
     Register { name, offset, fields }
 }
 
+/// A list of capabilities, one behind the other from `offset` on, without those that the function does not have: each has
+/// the same place in every function.
+fn link(mut offset: usize, all: Vec<(bool, Structure)>) -> Vec<Structure> {
+    let mut linked: Vec<Structure> = vec![];
+    for (is_there, structure) in all {
+        let structure = structure.at(offset);
+        offset += structure.size();
+        if is_there {
+            if let Some(last) = linked.last_mut() {
+                *last.next_mut() = Attribute::Constant(structure.offset as u32);
+            }
+            linked.push(structure);
+        }
+    }
+    linked
+}
+
 impl Structure {
     /// Moves it to `offset`.
     fn at(mut self, offset: usize) -> Structure {
         self.registers.iter_mut().for_each(|register| register.offset += offset);
         Structure { offset, ..self }
+    }
+
+    /// The pointer to the next capability.
+    fn next_mut(&mut self) -> &mut Attribute {
+        let field = self.registers[0].fields.iter_mut().find(|field| field.name == "next");
+        &mut field.expect("a capability has a pointer").attribute
     }
 
     /// Bytes that it has.

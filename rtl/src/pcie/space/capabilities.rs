@@ -1,44 +1,21 @@
 //! The capabilities below 100.
 
-use super::{Attribute, Field, Kind, Live, Register, Structure, bits, constant, flag, register};
+use super::{Attribute, Field, Kind, Live, Register, Structure, bits, constant, flag, link, register};
 use crate::pcie::{MSIX_BAR, PENDING_OFFSET, REGISTER_BAR, VECTORS, window};
 
 /// In the order of their list.
 pub fn capabilities(kind: Kind) -> Vec<Structure> {
     let is_virtual = kind == Kind::Virtual;
-    let mut all = vec![];
-    if !is_virtual {
-        all.push(power_management());
-    }
-    all.push(express(is_virtual));
-    all.push(msix());
-    if kind != Kind::Manager {
-        all.extend(virtio());
-    }
-    link(all)
-}
-
-/// Gives each its place and the pointer to the next.
-fn link(all: Vec<Structure>) -> Vec<Structure> {
-    let mut offset = 0x40;
-    let mut linked: Vec<Structure> = vec![];
-    for structure in all {
-        if let Some(last) = linked.last_mut() {
-            set_next(last, offset);
-        }
-        let structure = structure.at(offset);
-        offset += structure.size();
-        linked.push(structure);
-    }
-    assert!(offset <= 0x100, "the capabilities end at {offset:#x}");
+    let mut all = vec![(!is_virtual, power_management()), (true, express(is_virtual)), (true, msix())];
+    all.extend(virtio().into_iter().map(|structure| (kind != Kind::Manager, structure)));
+    let linked = link(FIRST, all);
+    let end = linked.last().map_or(FIRST, |last| last.offset + last.size());
+    assert!(end <= 0x100, "the capabilities end at {end:#x}");
     linked
 }
 
-fn set_next(structure: &mut Structure, next: usize) {
-    let fields = &mut structure.registers[0].fields;
-    let field = fields.iter_mut().find(|field| field.name == "next").expect("a capability has a pointer");
-    field.attribute = Attribute::Constant(next as u32);
-}
+/// Where capabilities begin.
+const FIRST: usize = 0x40;
 
 /// The first register of a capability; more fields follow its identity and its pointer.
 fn head(id: usize, more: Vec<Field>) -> Register {
@@ -69,7 +46,7 @@ fn power_management() -> Structure {
 fn express(is_virtual: bool) -> Structure {
     let zero = Attribute::Constant(0);
     let of_physical = |attribute| if is_virtual { zero } else { attribute };
-    let link =
+    let of_link =
         |high, low, name, value, doc| constant(high, low, name, if is_virtual { 0 } else { value }, doc);
     let identity = vec![
         constant(19, 16, "version", 2, "Of the structure."),
@@ -128,9 +105,9 @@ fn express(is_virtual: bool) -> Structure {
         ),
     ];
     let link_capabilities = vec![
-        link(3, 0, "speed", 3, "8 GT/s."),
-        link(9, 4, "width", 8, "Eight lanes."),
-        link(22, 22, "aspm_compliance", 1, "Always 1."),
+        of_link(3, 0, "speed", 3, "8 GT/s."),
+        of_link(9, 4, "width", 8, "Eight lanes."),
+        of_link(22, 22, "aspm_compliance", 1, "Always 1."),
     ];
     let link_control = vec![
         bits(1, 0, "aspm", of_physical(Attribute::RW), "Has no effect: no such state is supported."),
@@ -142,9 +119,9 @@ fn express(is_virtual: bool) -> Structure {
         ),
         flag(6, "common_clock", of_physical(Attribute::RW), "For the link."),
         flag(7, "extended_synch", of_physical(Attribute::RW), "For the link."),
-        link(19, 16, "current_speed", 3, "8 GT/s."),
-        link(25, 20, "current_width", 8, "Eight lanes."),
-        link(28, 28, "slot_clock", 1, "The clock of the connector is used."),
+        of_link(19, 16, "current_speed", 3, "8 GT/s."),
+        of_link(25, 20, "current_width", 8, "Eight lanes."),
+        of_link(28, 28, "slot_clock", 1, "The clock of the connector is used."),
     ];
     let capabilities_2 =
         vec![constant(4, 4, "timeout_disable_supported", 1, "Completion timeouts can be switched off.")];
@@ -154,7 +131,7 @@ fn express(is_virtual: bool) -> Structure {
         of_physical(Attribute::RW),
         "Requests wait for ever for their completion.",
     )];
-    let link_capabilities_2 = vec![link(7, 1, "speeds", 0b111, "2.5, 5 and 8 GT/s.")];
+    let link_capabilities_2 = vec![of_link(7, 1, "speeds", 0b111, "2.5, 5 and 8 GT/s.")];
     let link_control_2 = vec![bits(3, 0, "target_speed", of_physical(Attribute::rws(3)), "For the link.")];
     let registers = vec![
         head(0x10, identity),

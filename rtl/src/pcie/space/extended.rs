@@ -2,7 +2,7 @@
 
 use super::{
     Attribute, Field, Kind, Live, Register, Sticky, Structure, bits, constant, flag, header::base_addresses,
-    register,
+    link, register,
 };
 use crate::{
     config::Config,
@@ -11,35 +11,21 @@ use crate::{
 
 /// In the order of their list.
 pub fn capabilities(config: &Config, kind: Kind) -> Vec<Structure> {
-    let mut all = vec![error_reporting(kind)];
-    if kind != Kind::Virtual {
-        all.push(serial_number());
-    }
-    all.push(access_control());
-    all.push(alternative_routing(kind));
-    if kind == Kind::Physical && config.vfs > 0 {
-        all.push(virtualization(config));
-    }
-    let mut linked = link(all);
+    let is_virtual = kind == Kind::Virtual;
+    let mut linked = link(
+        0x100,
+        vec![
+            (true, error_reporting(kind)),
+            (!is_virtual, serial_number()),
+            (true, access_control()),
+            (true, alternative_routing(kind)),
+            (kind == Kind::Physical && config.vfs > 0, virtualization(config)),
+        ],
+    );
     // In the legacy personality the list ends here.
     let access = linked.iter_mut().find(|it| it.name == "access").expect("every function has it");
-    if kind != Kind::Virtual {
-        access.registers[0].fields[2].attribute = Attribute::Live(Live::SrIovList);
-    }
-    linked
-}
-
-/// Gives each its place and the pointer to the next.
-fn link(all: Vec<Structure>) -> Vec<Structure> {
-    let mut offset = 0x100;
-    let mut linked: Vec<Structure> = vec![];
-    for structure in all {
-        if let Some(last) = linked.last_mut() {
-            last.registers[0].fields[2].attribute = Attribute::Constant(offset as u32);
-        }
-        let structure = structure.at(offset);
-        offset += structure.size();
-        linked.push(structure);
+    if !is_virtual {
+        *access.next_mut() = Attribute::Live(Live::SrIovList);
     }
     linked
 }

@@ -3,7 +3,7 @@
 use super::{Attribute, Field, Kind, Live, Register, Structure, bits, constant, flag, register};
 use crate::pcie::{Bar, MANAGER_DEVICE, NETWORK_DEVICE, NETWORK_SUBSYSTEM, VENDOR};
 
-pub fn header(kind: Kind) -> Structure {
+pub fn header(kind: Kind, first_capability: usize) -> Structure {
     let is_virtual = kind == Kind::Virtual;
     let multifunction =
         if is_virtual { Attribute::Constant(0) } else { Attribute::Live(Live::Multifunction) };
@@ -75,7 +75,11 @@ pub fn header(kind: Kind) -> Structure {
                 ),
             ],
         ),
-        register("capabilities", 0x34, vec![constant(7, 0, "pointer", 0x40, "The first capability.")]),
+        register(
+            "capabilities",
+            0x34,
+            vec![constant(7, 0, "pointer", first_capability, "The first capability.")],
+        ),
         register(
             "interrupt",
             0x3C,

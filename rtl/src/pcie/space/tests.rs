@@ -39,6 +39,17 @@ fn registers_and_fields_do_not_overlap() {
     }
 }
 
+#[test]
+fn a_structure_has_the_same_place_in_every_function() {
+    let of_physical = of(Kind::Physical);
+    for structure in KINDS.into_iter().flat_map(of) {
+        let there = of_physical.iter().find(|it| it.name == structure.name);
+        assert_eq!(there.map(|it| it.offset), Some(structure.offset), "{}", structure.name);
+    }
+    let routing = of_physical.iter().find(|it| it.name == "routing").map(|it| it.offset as u32);
+    assert_eq!(routing, Some(SR_IOV_LIST));
+}
+
 /// Follows the lists as software does.
 #[test]
 fn the_lists_of_capabilities_end() {
@@ -88,9 +99,10 @@ fn words_by_hand() {
         (Physical, 0x50, 0x0000_2010),
         (Physical, 0x54, 0x0040_0083),
         (Physical, 0x58, 0x1083_0000),
-        (Virtual, 0x40, 0x0002_7C10),
-        (Virtual, 0x44, 0x1000_8FE2),
-        (Virtual, 0x48, 0x0000_0000),
+        (Virtual, 0x34, 0x0000_0048),
+        (Virtual, 0x48, 0x0002_8410),
+        (Virtual, 0x4C, 0x1000_8FE2),
+        (Virtual, 0x50, 0x0000_0000),
         // MSI-X: 16 vectors, table at 0 and bits at 1000 of BAR 2.
         (Physical, 0x84, 0x000F_9011),
         (Physical, 0x88, 0x0000_0002),
