@@ -1,5 +1,6 @@
 //! The PCI Express endpoint: what the adapter is to its host.
 
+pub mod configuration;
 pub mod space;
 
 use space::Kind;

@@ -121,19 +121,21 @@ pub fn space(config: &Config, kind: Kind) -> Vec<Structure> {
     all
 }
 
-/// A field of a function's space, by the names of its structure, register and its own.
+/// A field of a function's space with the offset of its register, by the names `structure.register.field`; `None` if the
+/// function does not have the structure.
 ///
 /// # Panics
-/// If there is none.
-pub fn field(space: &[Structure], path: &str) -> (usize, Field) {
+/// If the structure has no such field.
+pub fn field(space: &[Structure], path: &str) -> Option<(usize, Field)> {
     let mut parts = path.split('.');
     let mut next = || parts.next().expect("a path has three parts");
     let (structure, register, field) = (next(), next(), next());
-    let found = space.iter().find(|it| it.name == structure).and_then(|structure| {
-        let register = structure.registers.iter().find(|it| it.name == register)?;
+    let structure = space.iter().find(|it| it.name == structure)?;
+    let register = structure.registers.iter().find(|it| it.name == register);
+    let found = register.and_then(|register| {
         Some((register.offset, register.fields.iter().find(|it| it.name == field)?.clone()))
     });
-    found.unwrap_or_else(|| panic!("no field `{path}`"))
+    Some(found.unwrap_or_else(|| panic!("no field `{path}`")))
 }
 
 impl Attribute {

@@ -131,7 +131,7 @@ fn words_by_hand() {
 #[test]
 fn what_a_virtual_function_has() {
     let space = of(Kind::Virtual);
-    let (_, bus_master) = field(&space, "header.command_status.bus_master");
+    let (_, bus_master) = field(&space, "header.command_status.bus_master").unwrap();
     assert_eq!(bus_master.attribute, Attribute::RW);
     let written: Vec<String> = space
         .iter()
@@ -159,6 +159,7 @@ fn what_a_virtual_function_has() {
 #[test]
 #[should_panic(expected = "no field `header.command_status.parking`")]
 fn a_field_that_does_not_exist() {
+    assert!(field(&of(Kind::Manager), "virtualization.control.enable").is_none());
     field(&of(Kind::Manager), "header.command_status.parking");
 }
 

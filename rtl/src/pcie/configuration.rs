@@ -1,0 +1,361 @@
+//! The configuration space of all functions.
+
+mod map;
+
+#[cfg(test)]
+mod tests;
+
+use super::space::{Kind, Live, PAGE_SIZES, SR_IOV_LIST};
+use crate::{config::Config, prim};
+use hdl::*;
+use map::{KINDS, Map};
+
+/// An access to a register of a function that exists.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(config: &Config)]
+pub struct Access {
+    /// 0 the physical function, 1 the manager, then the virtual ones; in the legacy personality by their numbers.
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    /// Its offset divided by 4.
+    pub register: U<10>,
+    pub write: Bool,
+    /// Bytes to be written.
+    pub enables: U<4>,
+    pub data: U<32>,
+}
+
+/// What the hardware writes into a register: into bits that software only clears, or only reads.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(config: &Config)]
+pub struct Mark {
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    /// Its offset divided by 4.
+    pub register: U<10>,
+    pub data: U<32>,
+}
+
+/// What software has set, for the rest of the endpoint.
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct Settings {
+    /// Functions that may send requests.
+    #[ty(bits(functions(config)))]
+    pub bus_master: Bits,
+    /// Functions whose interrupts are messages.
+    #[ty(bits(functions(config)))]
+    pub msix_enable: Bits,
+    /// Functions whose vectors are all masked.
+    #[ty(bits(functions(config)))]
+    pub msix_mask: Bits,
+    /// Functions in D3hot.
+    #[ty(bits(functions(config)))]
+    pub asleep: Bits,
+    /// Functions whose own base addresses are answered.
+    #[ty(bits(functions(config)))]
+    pub memory_space: Bits,
+    /// Most bytes of payload: 128 shifted left by this.
+    pub payload: U<3>,
+    /// Most bytes of a read request: 128 shifted left by this.
+    pub read_request: U<3>,
+    pub extended_tags: Bool,
+    pub relaxed_ordering: Bool,
+    /// Virtual functions are there.
+    pub vf_enable: Bool,
+    /// Their base addresses are answered.
+    pub vf_memory_space: Bool,
+    /// How many.
+    pub vf_number: U<16>,
+    /// Functions of this device may have numbers up to 255.
+    pub alternative_routing: Bool,
+    /// One bit: the page size in units of 4 KiB.
+    pub page: U<32>,
+}
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct ConfigurationIo {
+    /// The legacy personality: there is no SR-IOV.
+    #[input]
+    pub legacy: Bool,
+    /// There is a function 1.
+    #[input]
+    pub multifunction: Bool,
+    /// EUI-64 of the adapter.
+    #[input]
+    pub serial: U<64>,
+    /// Functions that have requests without a completion.
+    #[input]
+    #[ty(bits(functions(config)))]
+    pub pending: Bits,
+    #[input]
+    #[ty(Stream::ty(Access::ty(config)))]
+    pub access: Stream<Access>,
+    /// What was read, or 0: one for each access, in their order.
+    #[output]
+    pub answer: Valid<U<32>>,
+    #[input]
+    #[ty(Stream::ty(Mark::ty(config)))]
+    pub mark: Stream<Mark>,
+    /// Resets the registers of a function, but for those bits that are sticky; taken when it is done.
+    #[input]
+    #[ty(Stream::ty(bits(function_bits(config))))]
+    pub reset: Stream<Bits>,
+    /// Software asks for a reset of this function.
+    #[output]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub reset_request: Valid<Bits>,
+    #[output]
+    #[ty(Settings::ty(config))]
+    pub settings: Settings,
+    /// All functions have been reset since the fundamental reset.
+    #[output]
+    pub cleared: Bool,
+}
+
+/// Functions there can be.
+pub fn functions(config: &Config) -> usize {
+    config.functions()
+}
+
+/// Bits of a function's number.
+pub fn function_bits(config: &Config) -> usize {
+    clog2(functions(config))
+}
+
+/// Registers that are not always 0 lie below 2 to the power of this.
+const REGISTER_BITS: usize = 7;
+const REGISTERS: usize = 1 << REGISTER_BITS;
+
+/// What is known of a register from the start.
+#[derive(Bundle, Clone, Copy, Debug)]
+struct Nature {
+    /// Of bits that are stored: after a reset. Of others: always.
+    value: U<32>,
+    /// Software writes it.
+    writable: U<32>,
+    /// Software clears it by writing 1, the hardware sets it.
+    clearable: U<32>,
+    /// The hardware writes it.
+    logged: U<32>,
+    /// Stays in a reset of the function.
+    sticky: U<32>,
+    /// Where it is stored.
+    slot: U<6>,
+}
+
+/// What is under way.
+#[derive(HwEnum, Clone, Copy)]
+enum State {
+    Idle,
+    /// The nature of the register is read.
+    Nature,
+    /// Its stored bits are read.
+    Fetch,
+    /// They change, and the answer is made.
+    Work,
+}
+
+/// Why.
+#[derive(HwEnum, Clone, Copy)]
+enum Task {
+    Access,
+    Mark,
+    Reset,
+}
+
+/// Keeps the configuration space of all functions, one access at a time: each takes four cycles.
+///
+/// ```text
+///  access ─┐                ┌─► constant and live bits ──────┐
+///  mark ───┼─► nature (ROM) ┤                                ├─► answer
+///  reset ──┘   by kind      └─► stored bits of the function ─┘
+///                                      ▲  └── changed ──► settings
+///                                      └──────────┘
+/// ```
+/// What a register is stands in a ROM that is made of [`space`]; the bits that it stores, in a memory with a word for each
+/// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
+///
+/// A reset walks over all registers of a function: 512 cycles. After the fundamental reset all functions are reset so,
+/// sticky bits included.
+///
+/// Software cannot write what makes no sense: more virtual functions than there are, or a number or a page size while they
+/// are enabled, a page size that is not supported, a power state other than D0 and D3hot.
+#[hdl]
+pub fn configuration(config: &Config) -> ConfigurationIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
+    module(format!("pcie_configuration_{}", config.functions()), ConfigurationIo::ty(config), |io| {
+        let (functions, function_bits) = (functions(config), function_bits(config));
+        let map = Map::of(config);
+        let natures = mem_with(Nature::ty(), KINDS.len() * REGISTERS, Collision::Undefined)
+            .initial(map.natures())
+            .build();
+        let stored =
+            mem(bits(32), map.slots.len().next_power_of_two() << function_bits, Collision::Undefined);
+        let state = reg_enum(State::Idle);
+        let task = reg_enum(Task::Access);
+        let access = reg_without_reset(Access::ty(config));
+        let cleared = reg(flag());
+        io.cleared.set(cleared);
+
+        // Whose turn it is: resets come before marks, marks before accesses.
+        /// The register that a reset is at; after the fundamental reset also the function.
+        let walk = reg(bits(function_bits + REGISTER_BITS));
+        let walk_register = walk.trunc(REGISTER_BITS);
+        let walk_function = cleared.mux(io.reset.payload, walk.slice(REGISTER_BITS, function_bits));
+        let walks = !cleared | io.reset.valid;
+        let idle = state.is(State::Idle);
+        io.mark.ready.set(idle & !walks);
+        io.access.ready.set(idle & !walks & !io.mark.valid);
+        when(idle, || {
+            access.set(io.access.payload);
+            task.set(Task::Access);
+            when(walks, || {
+                access.function.set(walk_function);
+                access.register.set(walk_register.zext(10).as_u());
+                task.set(Task::Reset);
+            })
+            .elsewhen(io.mark.valid, || {
+                access.function.set(io.mark.payload.function);
+                access.register.set(io.mark.payload.register);
+                access.data.set(io.mark.payload.data);
+                task.set(Task::Mark);
+            });
+        });
+        state.cases(|s| match s {
+            State::Idle => {
+                when(walks | io.mark.valid | io.access.valid, || state.set(State::Nature));
+            }
+            State::Nature => state.set(State::Fetch),
+            State::Fetch => state.set(State::Work),
+            State::Work => state.set(State::Idle),
+        });
+        let works = state.is(State::Work);
+        let resets = works & task.is(Task::Reset);
+        let is_last = walk_register.all() & (cleared | walk_function.eq(functions - 1));
+        when(resets, || walk.set(is_last.mux(walk.zero(), walk + 1)));
+        when(resets & is_last, || cleared.set(true));
+        io.reset.ready.set(resets & is_last & cleared);
+
+        // What the register is, and what it stores.
+        let (function, register) = (access.function, Bits::from(access.register));
+        let is_manager = function.eq(1);
+        let is_virtual = function.ge(2) & !io.legacy;
+        let kind = cat([is_virtual, is_manager]);
+        let nature = natures.read(cat([kind, register.trunc(REGISTER_BITS)]));
+        let nature = register.lt(REGISTERS).mux(nature, nature.zero());
+        let [value, writable, clearable, logged, sticky] =
+            [nature.value, nature.writable, nature.clearable, nature.logged, nature.sticky].map(Bits::from);
+        let slot = Bits::from(nature.slot).trunc(clog2(map.slots.len()));
+        let old = stored.read(cat([function, slot]));
+        let is_stored = writable | clearable | logged;
+
+        // What it becomes.
+        let never = lit(0, 1).as_bool();
+        let at = |path: &str| map.field(path).map_or(never, |(offset, _)| register.eq(offset / 4));
+        let data = Bits::from(access.data);
+        let lanes = cat((0..4).rev().map(|byte| access.enables.bit(byte).bits().repeat(8)));
+        let by_software =
+            ((old & !(lanes & writable)) | (data & lanes & writable)) & !(data & lanes & clearable);
+        let by_hardware = (old & !logged) | (data & (logged | clearable));
+        let stays = sticky & cleared.bits().repeat(32);
+        let by_reset = (value & !stays) | (old & stays);
+        let vf_enable = reg(flag());
+        let number_is_wrong = vf_enable | by_software.trunc(16).gt(config.vfs);
+        let page_is_wrong =
+            vf_enable | !prim::is_onehot(by_software) | (by_software & !lit(PAGE_SIZES as u128, 32)).any();
+        let state_is_wrong = by_software.bit(0) ^ by_software.bit(1);
+        let is_refused = (at("power.control.power_state") & state_is_wrong)
+            | (at("virtualization.number.number") & number_is_wrong)
+            | (at("virtualization.system_page.size") & page_is_wrong);
+        let is_write = task.is(Task::Access) & access.write;
+        let new =
+            task.is(Task::Reset).mux(by_reset, task.is(Task::Mark).mux(by_hardware, by_software)) & is_stored;
+        let changes = works & (!task.is(Task::Access) | (access.write & !is_refused));
+        when(changes & is_stored.any(), || stored.write(cat([function, slot]), new));
+
+        // What software has set. The walk after the fundamental reset gives all of it its first value.
+        let watch = |path: &str, kept: Bits, of: Option<usize>| {
+            let Some((offset, field)) = map.field(path) else { return kept };
+            let bits = new.slice(field.low, field.width);
+            let concerns = of.map_or(!never, |of| function.eq(of));
+            when(changes & register.eq(offset / 4) & concerns, || match of {
+                Some(_) => kept.set(bits),
+                None => kept.at(function).set(bits.all()),
+            });
+            kept
+        };
+        let each = |path: &str| {
+            let kept = reg(bits(functions));
+            watch(path, kept, None)
+        };
+        let first = |path: &str, width: usize| {
+            let kept = reg(bits(width));
+            watch(path, kept, Some(0))
+        };
+        let settings = &io.settings;
+        settings.bus_master.set(each("header.command_status.bus_master"));
+        settings.memory_space.set(each("header.command_status.memory_space"));
+        settings.msix_enable.set(each("msix.head.enable"));
+        settings.msix_mask.set(each("msix.head.function_mask"));
+        settings.asleep.set(each("power.control.power_state"));
+        settings.payload.set(first("express.device_control.payload", 3).as_u());
+        settings.read_request.set(first("express.device_control.read_request", 3).as_u());
+        settings.extended_tags.set(first("express.device_control.extended_tags_enable", 1).as_bool());
+        settings.relaxed_ordering.set(first("express.device_control.relaxed_ordering", 1).as_bool());
+        settings.vf_memory_space.set(first("virtualization.control.memory_space", 1).as_bool());
+        let number = first("virtualization.number.number", 16);
+        let routing = first("virtualization.control.alternative_routing", 1).as_bool();
+        settings.vf_number.set(number.as_u());
+        settings.alternative_routing.set(routing);
+        settings.page.set(first("virtualization.system_page.size", 32).as_u());
+        if let Some((offset, field)) = map.field("virtualization.control.enable") {
+            when(changes & register.eq(offset / 4) & function.eq(0), || {
+                vf_enable.set(new.bit(field.low) & !io.legacy);
+            });
+        }
+        settings.vf_enable.set(vf_enable);
+
+        // What it reads.
+        let (first_vf, stride) = places(number, routing);
+        let shown = |live: Live| match live {
+            Live::Multifunction => io.multifunction.bits(),
+            Live::SrIovList => io.legacy.mux(lit(0, 12), lit(SR_IOV_LIST, 12)),
+            Live::TransactionsPending => io.pending.at(function).bits(),
+            Live::FirstVfOffset => first_vf,
+            Live::VfStride => stride,
+            Live::SerialLow => Bits::from(io.serial).slice(0, 32),
+            Live::SerialHigh => Bits::from(io.serial).slice(32, 32),
+            Live::WindowData => lit(0, 32),
+        };
+        let live = map.live().into_iter().fold(lit(0, 32), |all, field| {
+            let of_kinds = field.kinds.iter().map(|kind| match kind {
+                Kind::Physical => !is_manager & !is_virtual,
+                Kind::Manager => is_manager,
+                Kind::Virtual => is_virtual,
+            });
+            let holds = any_of(of_kinds) & register.eq(field.register);
+            let bits = shown(field.live).zext(32) << lit(field.low as u128, 5);
+            all | (bits & holds.bits().repeat(32))
+        });
+        let read = (value & !is_stored) | (old & is_stored) | live;
+        io.answer.valid.set(delay(works & task.is(Task::Access)));
+        io.answer.payload.set(delay_without_reset(access.write.mux(read.zero(), read)).as_u());
+
+        // What software asks for.
+        let (_, reset) = map.field("express.device_control.function_reset").expect("every function has it");
+        let asks = at("express.device_control.function_reset")
+            & data.bit(reset.low)
+            & access.enables.bit(reset.low / 8);
+        io.reset_request.valid.set(delay(works & is_write & asks));
+        io.reset_request.payload.set(delay_without_reset(function));
+    })
+}
+
+/// Where the first virtual function is, and how far apart they are (9.3.3.9, 9.3.3.10). Behind the manager as long as all
+/// have a place on the physical function's own device, else on the next bus.
+fn places(number: Bits, alternative_routing: Bool) -> (Bits, Bits) {
+    let fit = alternative_routing | number.le(6);
+    (fit.mux(lit(2, 16), lit(256, 16)), lit(1, 16))
+}
