@@ -12,14 +12,17 @@ pub use merge::merge;
 pub use power_up::power_up;
 
 use crate::verilator::{Source, Verilated, VerilatorError, VerilatorOptions};
-use hdl::{Design, Direction, Interface, Native, NativeError, Simulator};
+use hdl::{Design, Direction, Interface, Native, NativeError, Simulator, interface::PortIndex};
 use std::{collections::VecDeque, fmt};
 use stimuli::Stimuli;
 
 /// How a design is compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// Random ones. A reset begins them; half of them pass before the next one.
     pub cycles: u64,
+    /// Cycles between that reset and them in which all inputs are 0, for blocks that clear memories first.
+    pub rest: u64,
     pub seed: u64,
     /// Fills what hardware leaves undefined with random values in the native simulator and with 0 in Verilator, so that
     /// an output that depends on it differs. The payload of a stream counts only while it is valid.
@@ -28,12 +31,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cycles: 10_000, seed: 1, undefined: false }
+        Options { cycles: 10_000, rest: 0, seed: 1, undefined: false }
     }
 }
 
 /// What was compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub cycles: u64,
     /// Values of outputs.
@@ -42,6 +45,8 @@ pub struct Stats {
     pub beats: u64,
     /// Cycles with a reset.
     pub resets: u64,
+    /// How often each output changed while there was no reset.
+    pub changes: Vec<(String, u64)>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -132,12 +137,15 @@ fn side_by_side(
 ) -> Result<Stats, Box<Difference>> {
     let interface = first.interface().clone();
     assert_eq!(&interface, second.interface(), "simulators of one design");
-    let mut stimuli = Stimuli::new(&interface, options.seed, options.undefined);
-    let mut stats = Stats::default();
-    let mut history = VecDeque::new();
-    let guards: Vec<Option<usize>> =
-        (0..interface.ports.len()).map(|port| stimuli.valid_of(port).filter(|_| options.undefined)).collect();
-    for cycle in 0..options.cycles {
+    let mut stimuli = Stimuli::new(&interface, options);
+    let is_output = |&port: &PortIndex| interface.ports[port].direction == Direction::Output;
+    let outputs: Vec<PortIndex> = (0..interface.ports.len()).filter(is_output).collect();
+    let changes = outputs.iter().map(|&port| (interface.ports[port].name.clone(), 0)).collect();
+    let mut stats = Stats { changes, ..Stats::default() };
+    let mut history: VecDeque<Row> = VecDeque::new();
+    let guard = |port| valid_of(&interface, port).filter(|_| options.undefined);
+    let guards: Vec<Option<PortIndex>> = (0..interface.ports.len()).map(guard).collect();
+    for cycle in 0..options.rest + options.cycles {
         for (port, value) in stimuli.inputs() {
             first.write(port, value);
             second.write(port, value);
@@ -152,6 +160,11 @@ fn side_by_side(
         let is_one = |port: usize| values[port][0][0] == 1;
         let step = stimuli.advance(is_one);
         let mut wrong = None;
+        if let Some(last) = history.back().filter(|last| !last.resets.contains(&true)) {
+            for (&port, (_, changes)) in outputs.iter().zip(&mut stats.changes) {
+                *changes += (last.values[port][0] != values[port][0]) as u64;
+            }
+        }
         for (index, port) in interface.ports.iter().enumerate() {
             let counts = port.direction == Direction::Output && guards[index].is_none_or(is_one);
             stats.comparisons += counts as u64;
@@ -183,6 +196,20 @@ fn side_by_side(
         stats.cycles += 1;
     }
     Ok(stats)
+}
+
+/// The port that tells whether `port`, part of what a stream or a channel of AXI carries, means anything.
+pub fn valid_of(interface: &Interface, port: PortIndex) -> Option<PortIndex> {
+    let name = &interface.ports[port].name;
+    let channel = |(end, channel): (&str, &str)| Some(name.strip_suffix(end)?.to_owned() + channel);
+    let valid = match name.split_once("payload") {
+        Some((prefix, _)) => format!("{prefix}valid"),
+        None => {
+            let channels = [("_bresp", "_bvalid"), ("_rdata", "_rvalid"), ("_rresp", "_rvalid")];
+            channels.into_iter().find_map(channel)?
+        }
+    };
+    interface.ports.iter().position(|other| other.name == valid)
 }
 
 /// What both simulators say of a port.

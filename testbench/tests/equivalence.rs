@@ -2,16 +2,22 @@
 //!
 //! The blocks of a catalogue are built into a few models, because building is what takes time.
 
-use hdl::{Design, Native, ir::*};
+use hdl::{Design, Direction, Interface, Native, ir::*};
 use rtl::{catalogue::Block, config::Config};
-use sim::equivalence::{EquivalenceError, Options, compare, merge, run, verilate};
+use sim::equivalence::{EquivalenceError, Options, Stats, compare, merge, run, verilate};
 use std::collections::HashSet;
 
 /// How large a model may become, in expressions of its designs.
 const MODEL: usize = 12_000;
 
+/// Cycles within which every memory of the bridge is clear.
+const CLEARING: u64 = 4200;
+
+/// What random stimuli cannot move: both wait for addresses. `tests/control.rs` and `tests/veb/equivalence.rs` know them.
+const ADDRESSED: [&str; 2] = ["veb/control/", "veb/veb/"];
+
 /// Runs all `blocks` as a few merged designs.
-fn check(name: &str, blocks: Vec<Block>) {
+fn check(name: &str, blocks: Vec<Block>, rest: u64) {
     let built = blocks.iter().map(|block| {
         let design = (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
         (block.name.as_str(), design)
@@ -33,10 +39,29 @@ fn check(name: &str, blocks: Vec<Block>) {
         let named: Vec<(&str, &Design)> =
             named.iter().map(|(name, design)| (name.as_str(), *design)).collect();
         let design = merge(&format!("{name}_{index}"), &named);
-        let stats = run(&design, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(stats.cycles, 10_000);
-        println!("{name} {index}: {} blocks, {stats:?}", model.len());
+        let options = Options { rest, ..Options::default() };
+        let Stats { cycles, comparisons, beats, resets, changes } =
+            run(&design, &options).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(cycles, rest + 10_000);
+        let mut changes = &changes[..];
+        for (name, design) in model {
+            let (own, others) = changes.split_at(outputs(design));
+            let addressed = ADDRESSED.iter().any(|prefix| name.starts_with(prefix));
+            assert!(addressed || is_active(own), "{name} does too little: {own:?}");
+            changes = others;
+        }
+        let blocks = model.len();
+        println!("{name} {index}: {blocks} blocks, {comparisons} values, {beats} beats, {resets} resets");
     }
+}
+
+fn outputs(design: &Design) -> usize {
+    Interface::of(design).ports.iter().filter(|port| port.direction == Direction::Output).count()
+}
+
+/// Whether half of a block's outputs changed. While it clears memories nearly all stand still.
+fn is_active(changes: &[(String, u64)]) -> bool {
+    changes.iter().filter(|(_, changes)| *changes > 0).count() * 2 >= changes.len()
 }
 
 /// A legal name for an instance.
@@ -46,7 +71,7 @@ fn identifier(name: &str) -> String {
 
 #[test]
 fn standard_cells() {
-    check("prim", rtl::prim::catalogue());
+    check("prim", rtl::prim::catalogue(), 0);
 }
 
 /// Every block of the bridge on its own, and the whole.
@@ -54,7 +79,23 @@ fn standard_cells() {
 fn bridge() {
     let least = Config { vfs: 0, entries: 16, cells: 16, ..Config::small() };
     for config in Config::all().into_iter().chain([least]) {
-        check(&format!("{}_{}", config.name, config.ports()), rtl::veb::catalogue(&config));
+        check(&format!("{}_{}", config.name, config.ports()), rtl::veb::catalogue(&config), CLEARING);
+    }
+}
+
+/// The test of the activity: blocks that still clear their memories are seen.
+#[test]
+fn idleness_is_seen() {
+    let blocks = rtl::veb::catalogue(&Config::small());
+    for kind in ["classifier", "statistics"] {
+        let block = blocks.iter().find(|block| block.name.contains(kind)).expect("it is part of the bridge");
+        let design = (block.build)().unwrap();
+        let active = |rest| {
+            let [mut one, mut other] = [(); 2].map(|()| Native::new(&design).unwrap());
+            let options = Options { cycles: 1000, rest, ..Options::default() };
+            is_active(&compare(&mut one, &mut other, &options).unwrap().changes)
+        };
+        assert!(active(CLEARING) && !active(0), "{kind}");
     }
 }
 

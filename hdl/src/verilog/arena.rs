@@ -133,6 +133,34 @@ impl Arena {
         }
     }
 
+    /// Whether some bit is a constant on both sides, and not the same one.
+    fn always_differ(&self, a: ExprId, b: ExprId) -> bool {
+        let plain = |id| !matches!(self.open(id), Some(Op::Literal(_) | Op::Concat(_) | Op::Not(_)));
+        if plain(a) || plain(b) {
+            return false;
+        }
+        let bits = |id, inverted| {
+            let mut bits = vec![];
+            self.constant_bits(id, inverted, &mut bits);
+            bits
+        };
+        bits(a, true).into_iter().zip(bits(b, false)).any(|(a, b)| a.is_some() && a == b)
+    }
+
+    /// Appends the bits that are constant, the lowest first.
+    fn constant_bits(&self, id: ExprId, inverted: bool, bits: &mut Vec<Option<bool>>) {
+        match self.open(id) {
+            Some(Op::Literal(value)) => {
+                bits.extend((0..value.width()).map(|i| Some(value.bit(i) != inverted)));
+            }
+            Some(Op::Concat(parts)) => {
+                parts.iter().rev().for_each(|part| self.constant_bits(*part, inverted, bits));
+            }
+            Some(Op::Not(a)) => self.constant_bits(*a, !inverted, bits),
+            _ => bits.extend((0..self.width(id)).map(|_| None)),
+        }
+    }
+
     /// Whether it is a row of which a part, but not all, is zero.
     fn has_zeros(&self, id: ExprId) -> bool {
         let Some(Op::Concat(parts)) = self.sole(id) else { return false };
@@ -275,6 +303,9 @@ impl Arena {
             Compare::LessOrEqual if self.is_zero(a) || self.is_ones(b) => Some(true),
             Compare::SignedLess if self.is_lowest(b) || self.is_highest(a) => Some(false),
             Compare::SignedLessOrEqual if self.is_lowest(a) || self.is_highest(b) => Some(true),
+            Compare::Equal | Compare::NotEqual if self.always_differ(a, b) => {
+                Some(compare == Compare::NotEqual)
+            }
             _ => None,
         };
         if let Some(value) = constant {

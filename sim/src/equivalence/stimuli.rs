@@ -1,5 +1,6 @@
 //! Random inputs that keep to the contracts of the interface.
 
+use super::Options;
 use crate::random::Random;
 use hdl::{Direction, Interface};
 
@@ -9,6 +10,8 @@ enum Mood {
     Always,
     Sometimes,
     Seldom,
+    /// Where an input of no stream stays 0.
+    Never,
     /// Runs of random length.
     Bursts {
         active: bool,
@@ -17,11 +20,16 @@ enum Mood {
 }
 
 impl Mood {
-    fn new(random: &mut Random) -> Mood {
-        match random.below(7) {
+    /// Of inputs that start something when `calm`; then a few things happen one by one that else never would.
+    fn new(random: &mut Random, calm: bool) -> Mood {
+        if calm {
+            return *random.pick(&[Mood::Seldom, Mood::Never]);
+        }
+        match random.below(8) {
             0..3 => Mood::Always,
             3 => Mood::Sometimes,
             4 => Mood::Seldom,
+            5 => Mood::Never,
             _ => Mood::Bursts { active: true, left: 0 },
         }
     }
@@ -31,6 +39,7 @@ impl Mood {
             Mood::Always => true,
             Mood::Sometimes => random.chance(50),
             Mood::Seldom => random.chance(8),
+            Mood::Never => false,
             Mood::Bursts { active, left } => {
                 if *left == 0 {
                     (*active, *left) = (!*active, 1 + random.below(24));
@@ -55,6 +64,8 @@ struct Stream {
 /// An input of no stream.
 struct Free {
     port: usize,
+    /// Whether it is the `valid` of something that nobody can hold up: each cycle in which it is 1 counts.
+    pulse: bool,
     mood: Mood,
 }
 
@@ -68,7 +79,6 @@ pub(super) struct Step {
 
 pub(super) struct Stimuli {
     random: Random,
-    names: Vec<String>,
     widths: Vec<usize>,
     /// Of each port that is an input.
     values: Vec<Option<Vec<u64>>>,
@@ -76,7 +86,9 @@ pub(super) struct Stimuli {
     free: Vec<Free>,
     domains: usize,
     /// Cycles until moods change.
-    phase: usize,
+    phase: u64,
+    /// Cycles until the next reset.
+    quiet: u64,
     /// Cycles that the reset of each domain lasts.
     resets: Vec<usize>,
     /// Only all domains at once are reset.
@@ -84,10 +96,11 @@ pub(super) struct Stimuli {
 }
 
 impl Stimuli {
-    /// Begins with all inputs at 0, under reset. `together` never resets one domain without the others.
-    pub fn new(interface: &Interface, seed: u64, together: bool) -> Stimuli {
-        let mut random = Random::new(seed);
-        let names: Vec<String> = interface.ports.iter().map(|port| port.name.clone()).collect();
+    /// Begins with all inputs at 0, under reset. The next reset comes late, for what takes long to begin; then they come
+    /// often, for what follows upon them.
+    pub fn new(interface: &Interface, options: &Options) -> Stimuli {
+        let &Options { cycles, rest, seed, undefined } = options;
+        let names: Vec<&str> = interface.ports.iter().map(|port| port.name.as_str()).collect();
         let widths: Vec<usize> = interface.ports.iter().map(|port| port.width as usize).collect();
         let is_input = |port: usize| interface.ports[port].direction == Direction::Input;
         let values = (0..names.len()).map(|port| is_input(port).then(|| vec![0; widths[port].div_ceil(64)]));
@@ -99,7 +112,7 @@ impl Stimuli {
             let payload = format!("{prefix}payload");
             let payload =
                 (0..names.len()).filter(|&port| names[port].starts_with(&payload) && is_input(port));
-            let (payload, mood) = (payload.collect(), Mood::new(&mut random));
+            let (payload, mood) = (payload.collect(), Mood::Never);
             streams.push(Stream { valid, ready, payload, produced: is_input(valid), mood });
         }
         let bound = |port: usize| {
@@ -109,22 +122,27 @@ impl Stimuli {
             streams.iter().any(of)
         };
         let free = (0..names.len()).filter(|&port| is_input(port) && !bound(port));
-        let free = free.map(|port| Free { port, mood: Mood::new(&mut random) }).collect();
+        let free = free
+            .map(|port| Free { port, pulse: names[port].ends_with("valid"), mood: Mood::Never })
+            .collect();
         let domains = interface.domains.len();
-        let (values, resets) = (values.collect(), vec![2; domains]);
-        Stimuli { random, names, widths, values, streams, free, domains, phase: 60, resets, together }
+        Stimuli {
+            random: Random::new(seed),
+            values: values.collect(),
+            widths,
+            streams,
+            free,
+            domains,
+            phase: rest + 1,
+            quiet: rest + cycles / 2 + 1,
+            resets: vec![2; domains],
+            together: undefined,
+        }
     }
 
     /// The current value of each input.
     pub fn inputs(&self) -> impl Iterator<Item = (usize, &[u64])> {
         self.values.iter().enumerate().filter_map(|(port, value)| Some((port, value.as_deref()?)))
-    }
-
-    /// The port that tells whether `port`, part of a payload, means anything.
-    pub fn valid_of(&self, port: usize) -> Option<usize> {
-        let name = &self.names[port];
-        let (prefix, _) = name.split_once("payload")?;
-        self.names.iter().position(|other| *other == format!("{prefix}valid"))
     }
 
     /// Decides what happens at the end of this cycle, in which `bit` tells the value of one-bit ports, and the inputs of
@@ -134,7 +152,9 @@ impl Stimuli {
         if self.phase == 0 {
             self.change_moods();
         }
-        if self.random.below(400) == 0 {
+        self.quiet -= 1;
+        if self.quiet == 0 {
+            self.quiet = self.gap();
             let all = self.together || self.random.chance(70);
             let length = 1 + self.random.below(3);
             for left in &mut self.resets {
@@ -171,21 +191,33 @@ impl Stimuli {
                 }
             }
         }
-        for Free { port, mood } in &mut self.free {
-            if mood.next(&mut self.random) {
-                self.values[*port] = Some(self.random.value(self.widths[*port]));
+        for Free { port, pulse, mood } in &mut self.free {
+            let width = self.widths[*port];
+            if *pulse {
+                self.values[*port] = Some(vec![mood.next(&mut self.random) as u64]);
+            } else if let Mood::Never = mood {
+                self.values[*port] = Some(vec![0; width.div_ceil(64)]);
+            } else if mood.next(&mut self.random) {
+                self.values[*port] = Some(self.random.value(width));
             }
         }
         Step { clocks, resets, beats }
     }
 
+    /// Cycles to the next reset: as often some tens as some hundreds.
+    fn gap(&mut self) -> u64 {
+        let octave = 1 << self.random.below(11);
+        octave + self.random.below(octave as usize) as u64
+    }
+
     fn change_moods(&mut self) {
-        self.phase = 30 + self.random.below(200);
-        for stream in &mut self.streams {
-            stream.mood = Mood::new(&mut self.random);
+        self.phase = 30 + self.random.below(200) as u64;
+        let calm = self.random.chance(25);
+        for Stream { produced, mood, .. } in &mut self.streams {
+            *mood = Mood::new(&mut self.random, calm && *produced);
         }
-        for free in &mut self.free {
-            free.mood = Mood::new(&mut self.random);
+        for Free { mood, .. } in &mut self.free {
+            *mood = Mood::new(&mut self.random, calm);
         }
     }
 }
@@ -212,7 +244,7 @@ mod tests {
         ];
         let domain = ClockDomain { clock: Some("clk".into()), reset: Some("rst".into()) };
         let interface = Interface { name: "m".into(), ports: ports.map(port).into(), domains: vec![domain] };
-        let mut stimuli = Stimuli::new(&interface, 3, false);
+        let mut stimuli = Stimuli::new(&interface, &Options { cycles: 4990, rest: 10, ..Options::default() });
         let (mut kept, mut beats, mut random) = (0, 0, Random::new(4));
         for _ in 0..5000 {
             let before: Vec<Vec<u64>> = stimuli.inputs().map(|(_, value)| value.to_vec()).collect();
@@ -228,7 +260,5 @@ mod tests {
             }
         }
         assert!(kept > 500 && beats > 500, "{kept} kept, {beats} moved");
-        assert_eq!(stimuli.valid_of(2), Some(0));
-        assert_eq!(stimuli.valid_of(3), None);
     }
 }

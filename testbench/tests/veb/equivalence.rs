@@ -3,6 +3,7 @@
 
 use super::*;
 use hdl::{Direction, Interface, Simulator, Violation, interface::PortIndex};
+use sim::equivalence::valid_of;
 use std::path::Path;
 use testbench::traffic::{case, draw, play};
 
@@ -83,18 +84,12 @@ impl Simulator for Pair {
 impl Pair {
     /// Whether the port belongs to a stream or channel that offers nothing.
     fn is_idle(&mut self, port: PortIndex) -> bool {
-        let ports = &self.native.interface().ports;
-        let name = &ports[port].name;
-        let valid = match name.as_str() {
-            "manager_source" => "egress_1_valid".to_owned(),
-            "axi_bresp" => "axi_bvalid".to_owned(),
-            "axi_rdata" | "axi_rresp" => "axi_rvalid".to_owned(),
-            _ => match name.split_once("_payload") {
-                Some((stream, _)) => format!("{stream}_valid"),
-                None => return false,
-            },
+        let interface = self.native.interface();
+        let valid = match interface.ports[port].name.as_str() {
+            "manager_source" => interface.ports.iter().position(|port| port.name == "egress_1_valid"),
+            _ => valid_of(interface, port),
         };
-        let valid = ports.iter().position(|port| port.name == valid).expect("each stream has a valid");
+        let Some(valid) = valid else { return false };
         let mut limb = [0];
         self.native.read(valid, &mut limb);
         limb[0] == 0

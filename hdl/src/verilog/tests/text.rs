@@ -167,6 +167,22 @@ fn a_row_with_a_constant_is_reduced() {
     assert!(text.contains("assign x = {2'd2, ") && text.contains("assign y = {2'd1, |a, &b};"), "{text}");
 }
 
+/// Verilator 5.006 takes `{a, ~{154'd0, b} != 157'd5}` for 1, whatever `a` is.
+#[test]
+fn rows_whose_constants_differ_are_not_compared() {
+    let text = print(|io| {
+        let row = cat([lit(0, 100), *io.b]);
+        let low = cat([*io.a, lit(2, 2)]);
+        let (never, always) = ((!row).eq(lit(5, 102)), low.ne(cat([*io.b, lit(1, 2)])));
+        io.x.set(cat([(!row).ne(lit(5, 102)), never, io.a.eq(*io.b), always]).as_u());
+        io.y.set(
+            cat([row.eq(cat([lit(0, 98), low])), low.eq(cat([*io.b, lit(2, 2)])), io.a.any(), never]).as_u(),
+        );
+    });
+    assert!(text.contains("assign x = {2'd2, a == b, 1'b1};"), "{text}");
+    assert!(text.contains("== {98'd0, {a, 2'd2}}, {a, 2'd2} == {b, 2'd2}, |a, 1'b0};"), "{text}");
+}
+
 /// Yosys 0.23 fails on `.a($unsigned($signed(a) >>> b))`.
 #[test]
 fn a_signed_shift_is_not_connected_in_place() {
