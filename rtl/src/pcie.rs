@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod space;
 
+use crate::{catalogue::Block, config::Config};
 use space::Kind;
 
 /// Vendor of the functions: that of virtio devices.
@@ -70,4 +71,28 @@ pub mod window {
     pub const NOTIFY: Window = Window { offset: 0x3000, bytes: 0x1000 };
     /// Bytes between the addresses of two queues in [`NOTIFY`].
     pub const NOTIFY_STRIDE: usize = 4;
+}
+
+/// Every block of the endpoint for a configuration.
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let name = format!("pcie/configuration/{}", config.name);
+    let config = config.clone();
+    vec![Block::new(name, move || configuration::configuration(&config))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_elaborates() {
+        let small = Config::small();
+        let least = Config { vfs: 0, ..small.clone() };
+        let most = Config { vfs: 62, ..small };
+        for config in Config::all().into_iter().chain([least, most]) {
+            for block in catalogue(&config) {
+                (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
+            }
+        }
+    }
 }

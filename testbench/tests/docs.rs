@@ -40,3 +40,8 @@ fn rust_and_verilog_side_by_side() {
 fn registers() {
     check_part("register-reference.md", "registers", &format!("\n{}\n", rtl::register_map::reference()));
 }
+
+#[test]
+fn configuration_space() {
+    check_part("pcie.md", "space", &rtl::pcie::space::reference(&Config::small()));
+}

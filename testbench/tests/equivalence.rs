@@ -83,6 +83,15 @@ fn bridge() {
     }
 }
 
+/// Every block of the endpoint.
+#[test]
+fn endpoint() {
+    for config in [Config::small(), Config { name: "nine", vfs: 9, ..Config::small() }] {
+        let clearing = 512 * config.functions() as u64 + 100;
+        check(&format!("pcie_{}", config.functions()), rtl::pcie::catalogue(&config), clearing);
+    }
+}
+
 /// The test of the activity: blocks that still clear their memories are seen.
 #[test]
 fn idleness_is_seen() {

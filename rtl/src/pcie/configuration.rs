@@ -239,9 +239,13 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         io.reset.ready.set(resets & is_last & cleared);
 
         // What the register is, and what it stores.
+        let never = lit(0, 1).as_bool();
         let (function, register) = (access.function, Bits::from(access.register));
         let is_manager = function.eq(1);
-        let is_virtual = function.ge(2) & !io.legacy;
+        let is_virtual = match functions {
+            0..=2 => never,
+            _ => function.ge(2) & !io.legacy,
+        };
         let kind = cat([is_virtual, is_manager]);
         let nature = natures.read(cat([kind, register.trunc(REGISTER_BITS)]));
         let nature = register.lt(REGISTERS).mux(nature, nature.zero());
@@ -252,7 +256,6 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let is_stored = writable | clearable | logged;
 
         // What it becomes.
-        let never = lit(0, 1).as_bool();
         let at = |path: &str| map.field(path).map_or(never, |(offset, _)| register.eq(offset / 4));
         let data = Bits::from(access.data);
         let lanes = cat((0..4).rev().map(|byte| access.enables.bit(byte).bits().repeat(8)));
@@ -261,7 +264,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let by_hardware = (old & !logged) | (data & (logged | clearable));
         let stays = sticky & cleared.bits().repeat(32);
         let by_reset = (value & !stays) | (old & stays);
-        let vf_enable = reg(flag());
+        let vf_enable = if config.vfs > 0 { reg(flag()) } else { never };
         let number_is_wrong = vf_enable | by_software.trunc(16).gt(config.vfs);
         let page_is_wrong =
             vf_enable | !prim::is_onehot(by_software) | (by_software & !lit(PAGE_SIZES as u128, 32)).any();
@@ -276,23 +279,19 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         when(changes & is_stored.any(), || stored.write(cat([function, slot]), new));
 
         // What software has set. The walk after the fundamental reset gives all of it its first value.
-        let watch = |path: &str, kept: Bits, of: Option<usize>| {
-            let Some((offset, field)) = map.field(path) else { return kept };
+        let each = |path: &str| {
+            let (offset, field) = map.field(path).expect("every kind has it, or reads 0");
+            let kept = reg(bits(functions));
             let bits = new.slice(field.low, field.width);
-            let concerns = of.map_or(!never, |of| function.eq(of));
-            when(changes & register.eq(offset / 4) & concerns, || match of {
-                Some(_) => kept.set(bits),
-                None => kept.at(function).set(bits.all()),
-            });
+            when(changes & register.eq(offset / 4), || kept.at(function).set(bits.all()));
             kept
         };
-        let each = |path: &str| {
-            let kept = reg(bits(functions));
-            watch(path, kept, None)
-        };
         let first = |path: &str, width: usize| {
+            let Some((offset, field)) = map.field(path) else { return lit(0, width) };
             let kept = reg(bits(width));
-            watch(path, kept, Some(0))
+            let concerns = register.eq(offset / 4) & function.eq(0);
+            when(changes & concerns, || kept.set(new.slice(field.low, field.width)));
+            kept
         };
         let settings = &io.settings;
         settings.bus_master.set(each("header.command_status.bus_master"));
