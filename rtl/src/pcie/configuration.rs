@@ -151,10 +151,16 @@ enum State {
     Idle,
     /// The nature of the register is read.
     Nature,
-    /// Its stored bits are read.
+    /// It has come.
+    Place,
+    /// The stored bits are read.
     Fetch,
-    /// They change, and the answer is made.
+    /// They have come.
+    Hold,
+    /// What they become, and the answer, are made.
     Work,
+    /// They change.
+    Commit,
 }
 
 /// Why.
@@ -165,7 +171,7 @@ enum Task {
     Reset,
 }
 
-/// Keeps the configuration space of all functions, one access at a time: each takes four cycles.
+/// Keeps the configuration space of all functions, one access at a time: each takes seven cycles.
 ///
 /// ```text
 ///  access ─┐                ┌─► constant and live bits ──────┐
@@ -177,7 +183,7 @@ enum Task {
 /// What a register is stands in a ROM that is made of [`space`]; the bits that it stores, in a memory with a word for each
 /// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
 ///
-/// A reset walks over all registers of a function: 512 cycles. After the fundamental reset all functions are reset so,
+/// A reset walks over all registers of a function: 896 cycles. After the fundamental reset all functions are reset so,
 /// sticky bits included.
 ///
 /// Software cannot write what makes no sense: more virtual functions than there are, or a number or a page size while they
@@ -227,12 +233,15 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             State::Idle => {
                 when(walks | io.mark.valid | io.access.valid, || state.set(State::Nature));
             }
-            State::Nature => state.set(State::Fetch),
-            State::Fetch => state.set(State::Work),
-            State::Work => state.set(State::Idle),
+            State::Nature => state.set(State::Place),
+            State::Place => state.set(State::Fetch),
+            State::Fetch => state.set(State::Hold),
+            State::Hold => state.set(State::Work),
+            State::Work => state.set(State::Commit),
+            State::Commit => state.set(State::Idle),
         });
-        let works = state.is(State::Work);
-        let resets = works & task.is(Task::Reset);
+        let commits = state.is(State::Commit);
+        let resets = commits & task.is(Task::Reset);
         let is_last = walk_register.all() & (cleared | walk_function.eq(functions - 1));
         when(resets, || walk.set(is_last.mux(walk.zero(), walk + 1)));
         when(resets & is_last, || cleared.set(true));
@@ -247,50 +256,53 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             _ => function.ge(2) & !io.legacy,
         };
         let kind = cat([is_virtual, is_manager]);
-        let nature = natures.read(cat([kind, register.trunc(REGISTER_BITS)]));
+        let nature = delay_without_reset(natures.read(cat([kind, register.trunc(REGISTER_BITS)])));
         let nature = register.lt(REGISTERS).mux(nature, nature.zero());
         let [value, writable, clearable, logged, sticky] =
             [nature.value, nature.writable, nature.clearable, nature.logged, nature.sticky].map(Bits::from);
-        let slot = Bits::from(nature.slot).trunc(clog2(map.slots.len()));
-        let old = stored.read(cat([function, slot]));
-        let is_stored = writable | clearable | logged;
+        let place = cat([function, Bits::from(nature.slot).trunc(clog2(map.slots.len()))]);
+        let old = delay_without_reset(stored.read(place));
+        let is_stored = delay_without_reset(writable | clearable | logged);
 
         // What it becomes.
-        let at = |path: &str| map.field(path).map_or(never, |(offset, _)| register.eq(offset / 4));
+        let at = |path: &str| {
+            map.field(path).map_or(never, |(offset, _)| delay_without_reset(register.eq(offset / 4)))
+        };
         let data = Bits::from(access.data);
         let lanes = cat((0..4).rev().map(|byte| access.enables.bit(byte).bits().repeat(8)));
-        let by_software =
-            ((old & !(lanes & writable)) | (data & lanes & writable)) & !(data & lanes & clearable);
+        let (written, erased) =
+            (delay_without_reset(lanes & writable), delay_without_reset(lanes & clearable));
+        let by_software = ((old & !written) | (data & written)) & !(data & erased);
         let by_hardware = (old & !logged) | (data & (logged | clearable));
         let stays = sticky & cleared.bits().repeat(32);
         let by_reset = (value & !stays) | (old & stays);
+        let becomes = task.is(Task::Reset).mux(by_reset, task.is(Task::Mark).mux(by_hardware, by_software));
+        let new = delay_without_reset(becomes & is_stored);
         let vf_enable = if config.vfs > 0 { reg(flag()) } else { never };
-        let number_is_wrong = vf_enable | by_software.trunc(16).gt(config.vfs);
-        let page_is_wrong =
-            vf_enable | !prim::is_onehot(by_software) | (by_software & !lit(PAGE_SIZES as u128, 32)).any();
-        let state_is_wrong = by_software.bit(0) ^ by_software.bit(1);
+        let number_is_wrong = vf_enable | new.trunc(16).gt(config.vfs);
+        let page_is_wrong = vf_enable | !prim::is_onehot(new) | (new & !lit(PAGE_SIZES as u128, 32)).any();
+        let state_is_wrong = new.bit(0) ^ new.bit(1);
         let is_refused = (at("power.control.power_state") & state_is_wrong)
             | (at("virtualization.number.number") & number_is_wrong)
             | (at("virtualization.system_page.size") & page_is_wrong);
         let is_write = task.is(Task::Access) & access.write;
-        let new =
-            task.is(Task::Reset).mux(by_reset, task.is(Task::Mark).mux(by_hardware, by_software)) & is_stored;
-        let changes = works & (!task.is(Task::Access) | (access.write & !is_refused));
-        when(changes & is_stored.any(), || stored.write(cat([function, slot]), new));
+        let changes = commits & (!task.is(Task::Access) | (access.write & !is_refused));
+        when(changes & is_stored.any(), || stored.write(place, new));
+
+        let of_physical = delay_without_reset(function.eq(0));
 
         // What software has set. The walk after the fundamental reset gives all of it its first value.
         let each = |path: &str| {
-            let (offset, field) = map.field(path).expect("every kind has it, or reads 0");
+            let (_, field) = map.field(path).expect("every kind has it, or reads 0");
             let kept = reg(bits(functions));
             let bits = new.slice(field.low, field.width);
-            when(changes & register.eq(offset / 4), || kept.at(function).set(bits.all()));
+            when(changes & at(path), || kept.at(function).set(bits.all()));
             kept
         };
         let first = |path: &str, width: usize| {
-            let Some((offset, field)) = map.field(path) else { return lit(0, width) };
+            let Some((_, field)) = map.field(path) else { return lit(0, width) };
             let kept = reg(bits(width));
-            let concerns = register.eq(offset / 4) & function.eq(0);
-            when(changes & concerns, || kept.set(new.slice(field.low, field.width)));
+            when(changes & at(path) & of_physical, || kept.set(new.slice(field.low, field.width)));
             kept
         };
         let settings = &io.settings;
@@ -309,8 +321,8 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.vf_number.set(number.as_u());
         settings.alternative_routing.set(routing);
         settings.page.set(first("virtualization.system_page.size", 32).as_u());
-        if let Some((offset, field)) = map.field("virtualization.control.enable") {
-            when(changes & register.eq(offset / 4) & function.eq(0), || {
+        if let Some((_, field)) = map.field("virtualization.control.enable") {
+            when(changes & at("virtualization.control.enable") & of_physical, || {
                 vf_enable.set(new.bit(field.low) & !io.legacy);
             });
         }
@@ -334,12 +346,12 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
                 Kind::Manager => is_manager,
                 Kind::Virtual => is_virtual,
             });
-            let holds = any_of(of_kinds) & register.eq(field.register);
+            let holds = delay_without_reset(any_of(of_kinds) & register.eq(field.register));
             let bits = shown(field.live).zext(32) << lit(field.low as u128, 5);
             all | (bits & holds.bits().repeat(32))
         });
         let read = (value & !is_stored) | (old & is_stored) | live;
-        io.answer.valid.set(delay(works & task.is(Task::Access)));
+        io.answer.valid.set(delay(commits & task.is(Task::Access)));
         io.answer.payload.set(delay_without_reset(access.write.mux(read.zero(), read)).as_u());
 
         // What software asks for.
@@ -347,7 +359,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let asks = at("express.device_control.function_reset")
             & data.bit(reset.low)
             & access.enables.bit(reset.low / 8);
-        io.reset_request.valid.set(delay(works & is_write & asks));
+        io.reset_request.valid.set(delay(commits & is_write & asks));
         io.reset_request.payload.set(delay_without_reset(function));
     })
 }

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 const SERIAL: u128 = 0x0200_5EFF_FE12_3456;
 
+/// Cycles that an access takes, and each register of a reset.
+const CYCLES: usize = 7;
+
 /// The standard's rules for single fields.
 struct Model {
     vfs: u32,
@@ -173,7 +176,7 @@ impl Pair {
             pair.bench.cycle(&mut []);
             pair.bench.sim.peek(pair.io.cleared)
         });
-        assert!(cycles.unwrap() <= 4 * REGISTERS * config.functions().next_power_of_two());
+        assert!(cycles.unwrap() <= CYCLES * REGISTERS * config.functions() + 1);
         pair
     }
 
@@ -191,7 +194,7 @@ impl Pair {
         self.bench.cycle(&mut []);
         self.bench.sim.poke(self.io.access.valid, false);
         let mut asked = false;
-        for _ in 0..5 {
+        for _ in 0..CYCLES + 1 {
             if self.bench.sim.peek(self.io.reset_request.valid) {
                 asked = true;
                 assert_eq!(self.bench.sim.peek(self.io.reset_request.payload), function as u128);
@@ -340,7 +343,7 @@ fn random_accesses_marks_and_resets() {
                 if random.u8(..8) == 0 { random.usize(0..1024) } else { known[random.usize(0..known.len())] };
             let data = [random.u32(..), 0, u32::MAX, 1 << random.u32(0..32)][random.usize(0..4)];
             match random.u8(0..40) {
-                0 => assert!(pair.reset(function) < 4 * (REGISTERS + 1)),
+                0 => assert!(pair.reset(function) < CYCLES * (REGISTERS + 1)),
                 1..6 => pair.mark(function, register, data),
                 6..20 => {
                     pair.access(function, register, Some((random.u32(0..16), data)));
