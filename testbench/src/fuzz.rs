@@ -53,6 +53,8 @@ pub struct Options {
     /// How many random modules.
     pub modules: usize,
     pub seed: u64,
+    /// Batches that an earlier run of the same options has done: it reported each.
+    pub done: usize,
 }
 
 /// Outputs of a module of random expressions.
@@ -100,7 +102,8 @@ impl Batch {
         let cut =
             |count: usize, size: usize| (0..count).step_by(size).map(move |at| at..count.min(at + size));
         let expressions = cut(options.expressions.div_ceil(EXPRESSIONS), words).map(Batch::Expressions);
-        expressions.chain(cut(options.modules, others).map(Batch::Modules)).collect()
+        let all = expressions.chain(cut(options.modules, others).map(Batch::Modules));
+        all.skip(options.done).collect()
     }
 
     fn modules(self, seed: u64) -> Vec<Module> {

@@ -36,19 +36,19 @@ fn agree(options: Options, checker: &Checker) {
 
 #[test]
 fn native_and_plain_rust_agree() {
-    agree(Options { expressions: 4000, modules: 150, seed: SEED }, &checker(&[Engine::Native]));
+    agree(Options { expressions: 4000, modules: 150, seed: SEED, done: 0 }, &checker(&[Engine::Native]));
 }
 
 #[test]
 fn icarus_and_plain_rust_agree() {
-    agree(Options { expressions: 640, modules: 0, seed: SEED }, &checker(&[Engine::Icarus]));
-    agree(Options { expressions: 0, modules: 20, seed: SEED }, &checker(&[Engine::Icarus]));
+    agree(Options { expressions: 640, modules: 0, seed: SEED, done: 0 }, &checker(&[Engine::Icarus]));
+    agree(Options { expressions: 0, modules: 20, seed: SEED, done: 0 }, &checker(&[Engine::Icarus]));
 }
 
 #[test]
 fn verilator_and_plain_rust_agree() {
-    agree(Options { expressions: 320, modules: 0, seed: SEED }, &checker(&[Engine::Verilator]));
-    agree(Options { expressions: 0, modules: 20, seed: SEED }, &checker(&[Engine::Verilator]));
+    agree(Options { expressions: 320, modules: 0, seed: SEED, done: 0 }, &checker(&[Engine::Verilator]));
+    agree(Options { expressions: 0, modules: 20, seed: SEED, done: 0 }, &checker(&[Engine::Verilator]));
 }
 
 /// What the long run has found: `{b, ~{153'd0, a} != 157'h1000..}`, of which Verilator 5.006 lost `b`. The emitter sees
@@ -157,7 +157,8 @@ fn faults_of_the_emitter_are_found() {
 fn differences_are_shrunk() {
     let checker =
         Checker { mutation: Some(Mutation::Native(NativeFault::AddSubtracts)), ..checker(&[Engine::Native]) };
-    let outcome = run(&Options { expressions: 80, modules: 0, seed: SEED }, &checker, |_| {}).unwrap();
+    let outcome =
+        run(&Options { expressions: 80, modules: 0, seed: SEED, done: 0 }, &checker, |_| {}).unwrap();
     let finding = &outcome.findings[0];
     assert!(finding.module.size() <= 6, "{finding}");
     assert!(finding.text.contains("Add(") && finding.text.contains("in plain Rust"), "{finding}");

@@ -19,6 +19,9 @@ struct Arguments {
     modules: usize,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Go on behind so many batches: the lines that a run of the same options printed before it was stopped.
+    #[arg(long, default_value_t = 0)]
+    done: usize,
     /// Cycles of each run.
     #[arg(long, default_value_t = 64)]
     cycles: usize,
@@ -38,7 +41,7 @@ enum Name {
 }
 
 fn main() -> ExitCode {
-    let Arguments { expressions, modules, seed, cycles, engines, threads } = Arguments::parse();
+    let Arguments { expressions, modules, seed, done, cycles, engines, threads } = Arguments::parse();
     let engine = |name: Name| match name {
         Name::Native => Engine::Native,
         Name::Verilator => Engine::Verilator,
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         mutation: None,
     };
     let start = Instant::now();
-    let outcome = run(&Options { expressions, modules, seed }, &checker, |stats| {
+    let outcome = run(&Options { expressions, modules, seed, done }, &checker, |stats| {
         let seconds = start.elapsed().as_secs();
         let (expressions, modules) = (stats.expressions, stats.modules);
         eprintln!("{expressions} expressions, {modules} modules, {} values, {seconds} s", stats.comparisons);
