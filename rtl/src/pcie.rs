@@ -1,6 +1,7 @@
 //! The PCI Express endpoint: what the adapter is to its host.
 
 pub mod configuration;
+pub mod routing;
 pub mod space;
 
 use crate::{catalogue::Block, config::Config};
@@ -75,9 +76,16 @@ pub mod window {
 
 /// Every block of the endpoint for a configuration.
 pub fn catalogue(config: &Config) -> Vec<Block> {
-    let name = format!("pcie/configuration/{}", config.name);
-    let config = config.clone();
-    vec![Block::new(name, move || configuration::configuration(&config))]
+    let mut blocks = vec![];
+    macro_rules! block {
+        ($name:literal, $generator:path) => {
+            let config = config.clone();
+            blocks.push(Block::new(format!("pcie/{}/{}", $name, config.name), move || $generator(&config)));
+        };
+    }
+    block!("routing", routing::routing);
+    block!("configuration", configuration::configuration);
+    blocks
 }
 
 #[cfg(test)]

@@ -366,7 +366,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
 
 /// Where the first virtual function is, and how far apart they are (9.3.3.9, 9.3.3.10). Behind the manager as long as all
 /// have a place on the physical function's own device, else on the next bus.
-fn places(number: Bits, alternative_routing: Bool) -> (Bits, Bits) {
+pub(super) fn places(number: Bits, alternative_routing: Bool) -> (Bits, Bits) {
     let fit = alternative_routing | number.le(6);
     (fit.mux(lit(2, 16), lit(256, 16)), lit(1, 16))
 }
