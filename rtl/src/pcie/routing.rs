@@ -128,7 +128,7 @@ mod tests {
                 for (type_1, distance) in
                     [(false, 0), (false, 3), (true, 0), (true, 1), (true, 2), (true, 255)]
                 {
-                    let target = (bus + distance & 0xFF) << 8 | devfn;
+                    let target = ((bus + distance) & 0xFF) << 8 | devfn;
                     bench.sim.poke(io.target, u128::from(target));
                     bench.sim.poke(io.is_type_1, type_1);
                     (0..3).for_each(|_| bench.cycle(&mut []));
