@@ -1,8 +1,11 @@
 //! The PCI Express endpoint: what the adapter is to its host.
 
+pub mod config_requests;
 pub mod configuration;
+pub mod endpoint;
 pub mod routing;
 pub mod space;
+pub mod tlp;
 
 use crate::{catalogue::Block, config::Config};
 use space::Kind;
@@ -84,7 +87,9 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
         };
     }
     block!("routing", routing::routing);
+    block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
+    block!("endpoint", endpoint::endpoint);
     blocks
 }
 

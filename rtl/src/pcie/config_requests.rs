@@ -1,0 +1,164 @@
+//! Configuration requests: from the packet to its completion.
+
+use super::{
+    configuration::{Access, function_bits},
+    tlp::{CompletionHeader, ConfigurationHeader, First, Status, kind},
+};
+use crate::config::Config;
+use hdl::*;
+
+/// A configuration request.
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct ConfigRequest {
+    pub header: ConfigurationHeader,
+    /// Of a write.
+    pub data: U<32>,
+}
+
+/// A completion of at most one word.
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct ShortCompletion {
+    pub header: CompletionHeader,
+    /// Means something if the header says that there is data.
+    pub data: U<32>,
+}
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct ConfigRequestsIo {
+    /// Only configuration requests.
+    #[input]
+    pub request: Stream<ConfigRequest>,
+    #[output]
+    pub completion: Stream<ShortCompletion>,
+    /// To [`super::routing::routing`].
+    #[output]
+    pub target: U<16>,
+    #[output]
+    pub is_type_1: Bool,
+    /// The bus that this device is on.
+    #[output]
+    pub bus: U<8>,
+    #[input]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub found: Valid<Bits>,
+    /// To [`super::configuration::configuration`].
+    #[output]
+    #[ty(Stream::ty(Access::ty(config)))]
+    pub access: Stream<Access>,
+    #[input]
+    pub answer: Valid<U<32>>,
+}
+
+#[derive(HwEnum, Clone, Copy)]
+enum State {
+    Idle,
+    /// Which function it is for is found out, in three cycles.
+    Route,
+    Routing,
+    Routed,
+    Decide,
+    /// Its register is accessed.
+    Ask,
+    Await,
+    Complete,
+}
+
+/// Answers configuration requests, one at a time.
+///
+/// - A request to a function that is not there, of more than one word, or with poisoned data is completed with Unsupported
+///   Request and has no effect (2.3.1, 2.7.2.2).
+/// - Any other is completed with success. The completer is the function, or what was asked for if there is none (2.2.9).
+/// - A write of type 0 tells this device its bus, whatever becomes of it (2.2.6.2).
+///
+/// ```text
+///  request ─► routing ─► access ─► completion
+///              └─► not there ─────────┘
+/// ```
+#[hdl]
+pub fn config_requests(config: &Config) -> ConfigRequestsIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
+    let name = format!("pcie_config_requests_{}", function_bits(config));
+    module(name, ConfigRequestsIo::ty(config), |io| {
+        let state = reg_enum(State::Idle);
+        let request = reg_without_reset(ConfigRequest::ty());
+        let bus = reg(U::<8>::ty());
+        let function = reg_without_reset(bits(function_bits(config)));
+        let succeeds = reg_without_reset(flag());
+        let data = reg_without_reset(U::<32>::ty());
+        let header = request.header;
+        let kind_of = Bits::from(header.first.kind);
+        let is_write = kind_of.bit(6);
+        let is_type_1 = kind_of.bit(0);
+        let is_one_word = header.first.length.eq(1);
+
+        io.request.ready.set(state.is(State::Idle));
+        io.bus.set(bus);
+        io.target.set(cat([header.bus, header.number]).as_u());
+        io.is_type_1.set(is_type_1);
+        io.access.valid.set(state.is(State::Ask));
+        io.access.payload.function.set(function);
+        io.access.payload.register.set(header.register);
+        io.access.payload.write.set(is_write);
+        io.access.payload.enables.set(header.enables);
+        io.access.payload.data.set(request.data);
+
+        state.cases(|s| match s {
+            State::Idle => {
+                request.set(io.request.payload);
+                when(io.request.valid, || state.set(State::Route));
+            }
+            State::Route => {
+                when(is_write & !is_type_1, || bus.set(header.bus));
+                state.set(State::Routing);
+            }
+            State::Routing => state.set(State::Routed),
+            State::Routed => state.set(State::Decide),
+            State::Decide => {
+                function.set(io.found.payload);
+                let is_supported = io.found.valid & is_one_word & !header.first.poisoned;
+                succeeds.set(is_supported);
+                when(is_supported, || state.set(State::Ask)).otherwise(|| state.set(State::Complete));
+            }
+            State::Ask => {
+                when(io.access.ready, || state.set(State::Await));
+            }
+            State::Await => {
+                data.set(io.answer.payload);
+                when(io.answer.valid, || state.set(State::Complete));
+            }
+            State::Complete => {
+                when(io.completion.ready, || state.set(State::Idle));
+            }
+        });
+
+        let has_data = succeeds & !is_write;
+        let none = CompletionHeader::ty().zero();
+        let own_bus = is_type_1.mux(header.bus, bus);
+        let of_kind = has_data.mux(lit(kind::COMPLETION_WITH_DATA, 8), lit(kind::COMPLETION, 8));
+        let status = |status: Status| lit(status as u128, 3);
+        io.completion.payload.header.set(CompletionHeader {
+            completer: cat([own_bus, header.number]).as_u(),
+            status: succeeds.mux(status(Status::Successful), status(Status::UnsupportedRequest)).as_u(),
+            // Of anything but a read of memory (2.2.9).
+            byte_count: lit(4, 12).as_u(),
+            requester: header.requester,
+            tag: header.tag,
+            first: First {
+                kind: of_kind.as_u(),
+                tag_9: header.first.tag_9,
+                traffic_class: header.first.traffic_class,
+                tag_8: header.first.tag_8,
+                attribute_2: header.first.attribute_2,
+                attributes: header.first.attributes,
+                length: has_data.bits().zext(10).as_u(),
+                ..none.first
+            },
+            ..none
+        });
+        io.completion.payload.data.set(data);
+        io.completion.valid.set(state.is(State::Complete));
+        io.completion.assert_stable();
+        io.access.assert_stable();
+    })
+}

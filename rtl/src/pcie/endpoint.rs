@@ -1,0 +1,82 @@
+//! The endpoint, as far as it goes: configuration requests of all functions.
+
+use super::{
+    config_requests::{ConfigRequest, ShortCompletion, config_requests},
+    configuration::{Settings, configuration, function_bits},
+    routing::routing,
+};
+use crate::{config::Config, prim};
+use hdl::*;
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct EndpointIo {
+    /// The legacy personality; a strap.
+    #[input]
+    pub legacy: Bool,
+    /// How many functions it has: 1, 2, 4 or 8; a strap.
+    #[input]
+    pub legacy_functions: U<4>,
+    /// EUI-64 of the adapter.
+    #[input]
+    pub serial: U<64>,
+    /// Configuration requests.
+    #[input]
+    pub request: Stream<ConfigRequest>,
+    #[output]
+    pub completion: Stream<ShortCompletion>,
+    #[output]
+    #[ty(Settings::ty(config))]
+    pub settings: Settings,
+    /// The fundamental reset is over.
+    #[output]
+    pub cleared: Bool,
+}
+
+/// Resets of functions that may wait: one for each access, and an access waits for the reset before it.
+const RESETS: usize = 2;
+
+/// ```text
+///  request ─► config_requests ─► configuration ─► settings
+///                │   ▲               │   ▲
+///                ▼   │               ▼   │ reset of a function
+///               routing             fifo ┘
+/// ```
+#[hdl]
+pub fn endpoint(config: &Config) -> EndpointIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
+    module(format!("pcie_endpoint_{}", config.functions()), EndpointIo::ty(config), |io| {
+        let requests = config_requests(config);
+        let routing = routing(config);
+        let configuration = configuration(config);
+        let resets = prim::fifo(bits(function_bits(config)), RESETS);
+
+        requests.request.connect(&io.request);
+        io.completion.connect(&requests.completion);
+        routing.target.set(requests.target);
+        routing.is_type_1.set(requests.is_type_1);
+        routing.bus.set(requests.bus);
+        requests.found.set(routing.found);
+        configuration.access.connect(&requests.access);
+        requests.answer.set(configuration.answer);
+
+        let settings = &configuration.settings;
+        routing.legacy.set(io.legacy);
+        routing.legacy_functions.set(io.legacy_functions);
+        routing.vf_enable.set(settings.vf_enable);
+        routing.vf_number.set(settings.vf_number);
+        routing.alternative_routing.set(settings.alternative_routing);
+        io.settings.set(settings.clone());
+
+        configuration.legacy.set(io.legacy);
+        configuration.multifunction.set(!io.legacy | Bits::from(io.legacy_functions).gt(1));
+        configuration.serial.set(io.serial);
+        configuration.pending.set(0);
+        configuration.mark.valid.set(false);
+        configuration.mark.payload.set(configuration.mark.payload.zero());
+        resets.enq.valid.set(configuration.reset_request.valid);
+        resets.enq.payload.set(configuration.reset_request.payload);
+        configuration.reset.connect(&resets.deq);
+        io.cleared.set(configuration.cleared);
+    })
+}

@@ -1,0 +1,133 @@
+//! Transaction layer packets: their headers as the standard numbers their bits (2.2).
+//!
+//! A header is four words of 32 bits, the first in bits 31:0; each has its natural value, so that bit 31 of the first is
+//! the highest bit of `Fmt`.
+
+use hdl::*;
+
+/// Format and type, bits 31:24 of the first word, of the packets that matter here (table 2-3).
+pub mod kind {
+    pub const CONFIGURATION_READ_0: usize = 0x04;
+    pub const CONFIGURATION_WRITE_0: usize = 0x44;
+    pub const CONFIGURATION_READ_1: usize = 0x05;
+    pub const CONFIGURATION_WRITE_1: usize = 0x45;
+    pub const COMPLETION: usize = 0x0A;
+    pub const COMPLETION_WITH_DATA: usize = 0x4A;
+}
+
+/// How a request ended (table 2-34).
+#[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Successful = 0,
+    UnsupportedRequest = 1,
+    CompleterAbort = 4,
+}
+
+/// The first word of every header.
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct First {
+    /// See [`kind`].
+    pub kind: U<8>,
+    pub tag_9: Bool,
+    pub traffic_class: U<3>,
+    pub tag_8: Bool,
+    pub attribute_2: Bool,
+    pub lightweight: Bool,
+    pub hints: Bool,
+    /// An ECRC follows.
+    pub digest: Bool,
+    /// The data is known to be bad.
+    pub poisoned: Bool,
+    pub attributes: U<2>,
+    pub address_type: U<2>,
+    /// Of the data, in words; 0 is 1024.
+    pub length: U<10>,
+}
+
+/// The header of a configuration request (2.2.7.1).
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct ConfigurationHeader {
+    pub unused: U<32>,
+    pub bus: U<8>,
+    /// Device and function.
+    pub number: U<8>,
+    pub reserved_high: U<4>,
+    /// Of the space, in words.
+    pub register: U<10>,
+    pub reserved_low: U<2>,
+    pub requester: U<16>,
+    pub tag: U<8>,
+    pub last_enables: U<4>,
+    pub enables: U<4>,
+    pub first: First,
+}
+
+/// The header of a completion (2.2.9).
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct CompletionHeader {
+    pub unused: U<32>,
+    pub requester: U<16>,
+    pub tag: U<8>,
+    pub reserved: Bool,
+    pub lower_address: U<7>,
+    pub completer: U<16>,
+    pub status: U<3>,
+    /// Of PCI-X.
+    pub modified: Bool,
+    /// Bytes that are left, with those of this completion.
+    pub byte_count: U<12>,
+    pub first: First,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Positions of fields in figures 2-18 and 2-28, by hand.
+    #[test]
+    fn fields_are_where_the_figures_have_them() {
+        let position = |leaves: Vec<(Place, Bits)>, path: &str| {
+            let mut low = leaves.iter().map(|(_, bits)| bits.width()).sum::<usize>();
+            assert_eq!(low, 128);
+            for (place, bits) in leaves {
+                low -= bits.width();
+                if place.path == path {
+                    return (low / 32, low % 32, bits.width());
+                }
+            }
+            panic!("no field {path}");
+        };
+        let configuration = |path: &str| position(ConfigurationHeader::ty().leaves(), path);
+        let completion = |path: &str| position(CompletionHeader::ty().leaves(), path);
+        elaborate(|| {
+            module("m", Vec::<Bits>::new(), |_| {
+                for (path, place) in [
+                    ("first_kind", (0, 24, 8)),
+                    ("first_traffic_class", (0, 20, 3)),
+                    ("first_poisoned", (0, 14, 1)),
+                    ("first_attributes", (0, 12, 2)),
+                    ("first_length", (0, 0, 10)),
+                    ("requester", (1, 16, 16)),
+                    ("tag", (1, 8, 8)),
+                    ("enables", (1, 0, 4)),
+                    ("bus", (2, 24, 8)),
+                    ("number", (2, 16, 8)),
+                    ("register", (2, 2, 10)),
+                ] {
+                    assert_eq!(configuration(path), place, "{path}");
+                }
+                for (path, place) in [
+                    ("completer", (1, 16, 16)),
+                    ("status", (1, 13, 3)),
+                    ("byte_count", (1, 0, 12)),
+                    ("requester", (2, 16, 16)),
+                    ("tag", (2, 8, 8)),
+                    ("lower_address", (2, 0, 7)),
+                ] {
+                    assert_eq!(completion(path), place, "{path}");
+                }
+            })
+        })
+        .unwrap();
+    }
+}
