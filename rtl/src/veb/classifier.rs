@@ -479,7 +479,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         io.row_response.payload.set(response);
         io.decision.assert_stable();
         io.row.assert_stable();
-        assert(
+        assume(
             !(io.frame.fire() & from_manager) | io.forced.valid,
             "what the manager forces comes before its frame",
         );
