@@ -84,6 +84,14 @@ pub fn proofs() -> Vec<Proof> {
     proofs.push(Proof::new("decision/rights", "", "", Reachability, move || decisions::rights(&c)));
     let c = four.clone();
     proofs.push(Proof::new("decision/addresses", "", "", Bounded(30), move || decisions::addresses(&c)));
+    let c = four.clone();
+    proofs.push(Proof {
+        cover: 26,
+        free: vec!["veb_mac_table_*", "row_memory_*", "veb_policy_*"],
+        ..Proof::new("decision/classifier", "", "", Bounded(26), move || {
+            crate::veb::classifier::classifier(&c)
+        })
+    });
     for block in crate::veb::catalogue(&config) {
         proofs.push(Proof {
             name: block.name.clone(),
