@@ -55,7 +55,9 @@ pub fn check(sby: &Sby, proof: &Proof, folder: &Path, limit: Duration) -> Result
     let interface = design.interface();
     let verilog = design.verilog();
     let text = verilog.text() + "\n" + &contract::contract(&interface).map_err(fault)?;
-    let sources = Sources { text: &text, top: &verilog.top, free: &proof.free };
+    let inside = design.top().instances.iter().map(|instance| design.module(instance.module).name.clone());
+    let given: Vec<String> = if proof.harness { inside.collect() } else { vec![] };
+    let sources = Sources { text: &text, top: &verilog.top, given: &given, free: &proof.free };
     let start = Instant::now();
     let proven = sby.run(folder, "prove", &sources, Task::Prove(proof.method), limit)?;
     if proven == Outcome::Fail && proof.method == Method::Reachability {

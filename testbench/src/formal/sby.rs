@@ -42,6 +42,8 @@ pub struct Sources<'a> {
     pub text: &'a str,
     /// The module inside the contract.
     pub top: &'a str,
+    /// Modules whose assumptions are taken as given; those of all others are to be shown.
+    pub given: &'a [String],
     /// Modules whose outputs are free.
     pub free: &'a [&'a str],
 }
@@ -132,12 +134,14 @@ fn script(sources: &Sources, task: Task, _bin: &Path) -> String {
         Task::Prove(Method::Bounded(depth)) => ("bmc", depth, "smtbmc yices"),
         Task::Cover(depth) => ("cover", depth, "smtbmc yices"),
     };
-    let (top, contract) = (sources.top, contract::TOP);
+    let given = format!("{} {} %u", contract::TOP, sources.top)
+        + &sources.given.iter().map(|module| format!(" {module} %u")).collect::<String>();
+    let contract = contract::TOP;
     let free: String = sources.free.iter().map(|module| format!("blackbox {module}\n")).collect();
     let cut = if free.is_empty() { "" } else { "cutpoint -blackbox\n" };
     format!(
         "[options]\nmode {mode}\ndepth {depth}\n\n[engines]\n{engine}\n\n[script]\nread -formal design.v\n\
-         hierarchy -check -top {contract}\nproc\nchformal -assume2assert {contract} {top} %u %n\nchformal -cover -remove {contract} {top} %u %n\n{free}{cut}\
+         hierarchy -check -top {contract}\nproc\nchformal -assume2assert {given} %n\nchformal -cover -remove {given} %n\n{free}{cut}\
          prep -top {contract}\n\n[files]\ndesign.v\n"
     )
 }
