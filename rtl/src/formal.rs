@@ -7,11 +7,13 @@
 
 mod arbiters;
 mod buffer;
+mod contracts;
 mod decisions;
 mod outputs;
 
 use crate::{catalogue::Block, config::Config};
 use hdl::*;
+use std::fmt;
 
 /// How far a proof reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,15 @@ pub enum Method {
     Induction(u32),
     /// For so many cycles after reset.
     Bounded(u32),
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Method::Reachability | Method::Induction(_) => f.write_str("for ever"),
+            Method::Bounded(depth) => write!(f, "for {depth} cycles"),
+        }
+    }
 }
 
 /// A design with claims about it.
@@ -45,6 +56,7 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// Of a harness.
     fn new<Io: Data>(
         name: &str,
         claim: &str,
@@ -52,9 +64,21 @@ impl Proof {
         method: Method,
         generator: impl Fn() -> Io + 'static,
     ) -> Proof {
-        let block = Block::new(name, generator);
-        let (name, claim, size) = (name.to_string(), claim.to_string(), size.to_string());
+        Proof::of(name, claim, size, method, Block::new(name, generator))
+    }
+
+    fn of(name: &str, claim: &str, size: &str, method: Method, block: Block) -> Proof {
+        let (name, claim, size) = (name.to_owned(), claim.to_owned(), size.to_owned());
         Proof { name, claim, size, block, method, cover: 20, harness: true, free: vec![], short: true }
+    }
+
+    /// Too slow for `make test`.
+    fn long(self) -> Proof {
+        Proof { short: false, ..self }
+    }
+
+    fn free(self, modules: &[&'static str]) -> Proof {
+        Proof { free: modules.to_vec(), ..self }
     }
 }
 
@@ -63,59 +87,11 @@ fn least() -> Config {
     Config { name: "least", vfs: 0, entries: 16, cells: 16, ..Config::small() }
 }
 
-/// Every proof.
+/// Every proof, the quick ones of a kind first.
 pub fn proofs() -> Vec<Proof> {
-    use Method::*;
-    let config = least();
-    let four = Config { cells: 4, ..least() };
-    let mut proofs = vec![
-        Proof::new("arbiter/round_robin", "", "4 requesters", Reachability, || arbiters::round_robin(4)),
-        Proof::new("arbiter/frames", "", "3 streams", Reachability, || arbiters::frame_arbiter(3)),
-        Proof::new("arbiter/beats", "", "3 streams", Reachability, || arbiters::stream_arbiter(3)),
-    ];
-    let c = four.clone();
-    proofs.push(Proof::new("buffer/cells", "", "4 cells", Reachability, move || buffer::free_list(&c)));
-    let c = Config { cells: 2, ..least() };
-    proofs.push(Proof::new("buffer/two_cells", "", "2 cells", Reachability, move || buffer::free_list(&c)));
-    let c = four.clone();
-    proofs.push(Proof::new("buffer/references", "", "4 cells", Reachability, move || buffer::holders(&c)));
-    let c = four.clone();
-    proofs.push(Proof::new("decision/forwarding", "", "", Induction(4), move || decisions::forwarding(&c)));
-    let c = four.clone();
-    proofs.push(Proof::new("decision/queues", "", "", Reachability, move || decisions::queues(&c)));
-    let c = four.clone();
-    proofs.push(Proof::new("decision/rights", "", "", Reachability, move || decisions::rights(&c)));
-    let c = four.clone();
-    proofs.push(Proof::new("decision/addresses", "", "", Bounded(30), move || decisions::addresses(&c)));
-    let c = four.clone();
-    proofs.push(Proof {
-        cover: 26,
-        free: vec!["veb_mac_table_*", "row_memory_*", "veb_policy_*"],
-        ..Proof::new("decision/classifier", "", "", Bounded(26), move || {
-            crate::veb::classifier::classifier(&c)
-        })
-    });
-    let c = four.clone();
-    proofs.push(Proof::new("output/turns", "", "", Reachability, move || outputs::turns(&c)));
-    let c = four.clone();
-    proofs.push(Proof {
-        free: vec!["veb_frame_memory_*"],
-        ..Proof::new("output/beats", "", "", Bounded(24), move || outputs::beats(&c))
-    });
-    for block in crate::veb::catalogue(&config) {
-        proofs.push(Proof {
-            name: block.name.clone(),
-            claim: "streams".into(),
-            size: "".into(),
-            block,
-            method: Method::Reachability,
-            cover: 25,
-            harness: false,
-            free: vec![],
-            short: true,
-        });
-    }
-    proofs
+    let groups =
+        [contracts::proofs(), arbiters::proofs(), buffer::proofs(), decisions::proofs(), outputs::proofs()];
+    groups.into_iter().flatten().collect()
 }
 
 /// `input` is anything, but always the same: what is shown for it is shown for each of its values.

@@ -4,7 +4,7 @@ pub mod contract;
 mod sby;
 
 use rtl::formal::{Method, Proof};
-pub use sby::{Outcome, Sby, Sources, Task};
+pub use sby::{Outcome, Sby, Task};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ fn last_error(words: &str) -> &str {
 }
 
 /// What came of a proof.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     pub proven: Outcome,
     /// All covers are reached.
@@ -43,27 +43,65 @@ impl Report {
     pub fn holds(&self) -> bool {
         (self.proven, self.covered) == (Outcome::Pass, Outcome::Pass)
     }
+
+    /// In a word. `empty`: the assertions hold, but the assumptions leave too little to see that anything happens.
+    pub fn verdict(&self) -> &'static str {
+        match (self.proven, self.covered) {
+            (Outcome::Pass, Outcome::Pass) => "holds",
+            (Outcome::Fail, _) => "FAILS",
+            (Outcome::Timeout, _) => "TIMEOUT",
+            (Outcome::Unknown, _) => "UNKNOWN",
+            (Outcome::Pass, _) => "EMPTY",
+        }
+    }
 }
 
-/// Tries one proof in a folder of its own.
+/// A proof with its design as Verilog.
+pub struct Source {
+    pub name: String,
+    pub claim: String,
+    pub size: String,
+    pub method: Method,
+    cover: u32,
+    text: String,
+    /// The module inside the contract.
+    top: String,
+    /// Modules whose assumptions are taken as given beside those of the top.
+    given: Vec<String>,
+    free: Vec<&'static str>,
+}
+
+/// The Verilog of a proof.
 ///
 /// # Errors
-/// If the design does not elaborate, or a tool fails.
-pub fn check(sby: &Sby, proof: &Proof, folder: &Path, limit: Duration) -> Result<Report, FormalError> {
-    let fault = |message: String| FormalError::Design { name: proof.name.clone(), message };
+/// If the design does not elaborate, or has more than one clock.
+pub fn source(proof: &Proof) -> Result<Source, FormalError> {
+    let name = proof.name.clone();
+    let fault = |message: String| FormalError::Design { name: name.clone(), message };
     let design = (proof.block.build)().map_err(|errors| fault(errors.to_string()))?;
-    let interface = design.interface();
     let verilog = design.verilog();
-    let text = verilog.text() + "\n" + &contract::contract(&interface).map_err(fault)?;
+    let text = verilog.text() + "\n" + &contract::contract(&design.interface()).map_err(fault)?;
     let inside = design.top().instances.iter().map(|instance| design.module(instance.module).name.clone());
-    let given: Vec<String> = if proof.harness { inside.collect() } else { vec![] };
-    let sources = Sources { text: &text, top: &verilog.top, given: &given, free: &proof.free };
+    let given = if proof.harness { inside.collect() } else { vec![] };
+    let Proof { name, claim, size, method, cover, free, .. } = proof;
+    let (name, claim, size, free) = (name.clone(), claim.clone(), size.clone(), free.clone());
+    Ok(Source { name, claim, size, method: *method, cover: *cover, text, top: verilog.top, given, free })
+}
+
+/// Tries one proof in a folder of its own, each run of SymbiYosys for `limit` at most.
+///
+/// # Errors
+/// If a tool is missing or fails.
+pub fn check(sby: &Sby, source: &Source, folder: &Path, limit: Duration) -> Result<Report, FormalError> {
     let start = Instant::now();
-    let proven = sby.run(folder, "prove", &sources, Task::Prove(proof.method), limit)?;
-    if proven == Outcome::Fail && proof.method == Method::Reachability {
+    let proven = sby.run(folder, "prove", source, Task::Prove(source.method), limit)?;
+    if proven == Outcome::Fail && source.method == Method::Reachability {
         // Names the assertion and leaves a waveform.
-        sby.run(folder, "trace", &sources, Task::Prove(Method::Bounded(60)), limit)?;
+        sby.run(folder, "trace", source, Task::Prove(Method::Bounded(60)), limit)?;
     }
-    let covered = sby.run(folder, "cover", &sources, Task::Cover(proof.cover), limit)?;
+    let covered = match proven {
+        Outcome::Pass => sby.run(folder, "cover", source, Task::Cover(source.cover), limit)?,
+        _ => Outcome::Unknown,
+    };
     Ok(Report { proven, covered, time: start.elapsed() })
 }

@@ -1,8 +1,33 @@
 //! Nobody starves: whoever asks is served before anyone else is served twice.
 
-use super::{chosen_one, waits_for};
-use crate::prim::{self, ArbiterIo, Policy, Routed};
+use super::{Method::*, Proof, chosen_one, waits_for};
+use crate::{
+    catalogue::Block,
+    prim::{self, ArbiterIo, Policy, Routed},
+};
 use hdl::*;
+
+pub fn proofs() -> Vec<Proof> {
+    let of =
+        |name: &str, claim: &str, block: Block| Proof::of(name, claim, "4 requesters", Reachability, block);
+    vec![
+        of(
+            "arbiter/round_robin",
+            "who asks is granted after one grant to each other at most",
+            Block::new("round_robin", || round_robin(4)),
+        ),
+        of(
+            "arbiter/frames",
+            "a stream with a frame waits for one frame of each other at most",
+            Block::new("frames", || frame_arbiter(4)),
+        ),
+        of(
+            "arbiter/beats",
+            "a stream with a beat waits for one beat of each other at most",
+            Block::new("beats", || stream_arbiter(4)),
+        ),
+    ]
+}
 
 #[derive(Bundle, Clone)]
 #[ty(requesters: usize)]

@@ -1,6 +1,6 @@
 //! The packet buffer loses no cell, hands none out twice and frees none twice.
 
-use super::steady;
+use super::{Method::*, Proof, steady};
 use crate::{
     config::Config,
     prim,
@@ -12,6 +12,20 @@ use crate::{
     },
 };
 use hdl::*;
+
+pub fn proofs() -> Vec<Proof> {
+    let config = |cells: usize| Config { cells, ..super::least() };
+    let cells = |name: &str, size: &str, count: usize, method| {
+        let claim = "no cell is handed out twice, freed twice or lost";
+        Proof::new(name, claim, size, method, move || free_list(&config(count)))
+    };
+    let claim = "a frame's cells are released once, after its last copy";
+    vec![
+        cells("buffer/two_cells", "2 cells", 2, Reachability),
+        cells("buffer/four_cells", "4 cells", 4, Bounded(12)).long(),
+        Proof::new("buffer/references", claim, "4 cells, 3 ports", Reachability, move || holders(&config(4))),
+    ]
+}
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]

@@ -1,10 +1,11 @@
 //! No frame goes where the rules do not let it.
 
-use super::{chosen_one, steady};
+use super::{Method::*, Proof, chosen_one, steady};
 use crate::{
     config::Config,
     prim,
     veb::{
+        classifier::classifier,
         destinations::{DestinationsIo, destinations},
         dispatch::{DispatchIo, dispatch},
         mac_table::{Command, Key, MacTableIo, mac_table},
@@ -14,6 +15,37 @@ use crate::{
     },
 };
 use hdl::*;
+
+pub fn proofs() -> Vec<Proof> {
+    let config = || Config { cells: 4, ..super::least() };
+    let ports = "3 ports";
+    let classifier = |name: &str, depth: u32| {
+        let claim = "no frame leaves its VLAN, a spoofed one goes nowhere";
+        let proof = Proof::new(name, claim, ports, Bounded(depth), move || classifier(&config()));
+        let tables = ["veb_mac_table_*", "row_memory_*", "veb_policy_*"];
+        Proof { harness: false, cover: depth, ..proof.free(&tables) }
+    };
+    let claim = "the rules of forwarding, whatever the tables hold";
+    let forwarding =
+        Proof::new("decision/forwarding", claim, ports, Induction(4), move || forwarding(&config()));
+    let claim = "rights come from the row of PORT and wishes alone";
+    let rights = Proof::new("decision/rights", claim, ports, Reachability, move || rights(&config()));
+    let claim = "a lookup finds what was inserted last";
+    let addresses = |name: &str, depth: u32| {
+        Proof::new(name, claim, "16 entries", Bounded(depth), move || addresses(&config()))
+    };
+    let claim = "a frame gets into queues of its destinations only, is held as often or released";
+    let queues =
+        Proof::new("decision/queues", claim, "3 ports, 4 cells", Reachability, move || queues(&config()));
+    vec![
+        forwarding,
+        rights,
+        queues,
+        classifier("decision/classifier", 24),
+        classifier("decision/classifier_long", 31).long(),
+        addresses("decision/addresses", 22).long(),
+    ]
+}
 
 /// Whatever the tables say of a frame that stands for three cycles:
 /// - it goes to nobody but members of its VLAN and those who may see all VLANs, to nobody whose egress is off, and not back;

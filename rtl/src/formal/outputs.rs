@@ -1,6 +1,6 @@
 //! What leaves by a port is what its queue says.
 
-use super::chosen_one;
+use super::{Method::*, Proof, chosen_one};
 use crate::{
     config::Config,
     veb::{
@@ -10,6 +10,15 @@ use crate::{
     },
 };
 use hdl::*;
+
+pub fn proofs() -> Vec<Proof> {
+    let config = || Config { cells: 4, ..super::least() };
+    let (claim, size) = ("a port reads the frames of its queue, and has room for them", "3 ports, 4 cells");
+    let turns = Proof::new("output/turns", claim, size, Reachability, move || turns(&config()));
+    let claim = "the beats of a turn leave by its port";
+    let beats = Proof::new("output/beats", claim, size, Bounded(12), move || beats(&config()));
+    vec![turns.long(), beats.free(&["veb_frame_memory_*"]).long()]
+}
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]

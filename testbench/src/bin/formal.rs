@@ -1,53 +1,126 @@
-//! The proofs: `make formal`, or `cargo run -p testbench --release --bin formal -- --help`.
+//! The proofs: `make formal`, or `cargo run -p testbench --bin formal -- --help`.
 
 use clap::Parser;
-use rtl::formal::proofs;
+use rtl::formal::{Proof, proofs};
+use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
-use testbench::formal::{Sby, check};
+use testbench::formal::{FormalError, Report, Sby, Source, check, source};
 
-/// Prove what `rtl::formal` claims about the hardware
+/// Prove what `rtl::formal` claims of the hardware, with SymbiYosys
+///
+/// Exit status: 0 if everything holds, 1 if something does not or no answer was found in time, 2 for an error.
 #[derive(Parser)]
+#[command(name = "formal", max_term_width = 110)]
 struct Arguments {
-    /// Only proofs whose name starts so.
+    /// Only proofs whose names start so, such as buffer/
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
-    /// Only those that `make test` runs too.
+    /// Only those that `make test` runs too
     #[arg(long)]
     short: bool,
-    /// Seconds that a run of SymbiYosys may take.
-    #[arg(long, default_value_t = 1200)]
+    /// Seconds that each run of SymbiYosys may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     limit: u64,
-    #[arg(long)]
-    induction: Option<u32>,
-    #[arg(long)]
-    bounded: Option<u32>,
-    /// Where to work; the logs and waveforms stay there.
+    /// Proofs at a time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Where to work; Verilog, logs and waveforms stay there
     #[arg(long, value_name = "FOLDER", default_value = "target/formal")]
     out: PathBuf,
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of the result.
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    claim: String,
+    size: String,
+    /// How far the proof reaches.
+    reach: String,
+    verdict: String,
+    seconds: f64,
+    #[serde(skip)]
+    holds: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let sby = Sby::find(Path::new(".")).unwrap();
-    for proof in &mut proofs().into_iter().filter(|proof| proof.name.starts_with(&arguments.only)) {
-        let mut proof = proof;
-        if let Some(n) = arguments.induction {
-            proof.method = rtl::formal::Method::Induction(n)
-        }
-        if let Some(n) = arguments.bounded {
-            proof.method = rtl::formal::Method::Bounded(n)
-        }
-        let proof = &proof;
-        let folder = arguments.out.join(proof.name.replace('/', "_"));
-        let report = check(&sby, proof, &folder, Duration::from_secs(arguments.limit));
-        match report {
-            Ok(report) => println!("{} {report:?}", proof.name),
-            Err(error) => println!("{} {error}", proof.name),
+    let chosen = |proof: &Proof| proof.name.starts_with(&arguments.only) && (proof.short || !arguments.short);
+    let proofs: Vec<Proof> = proofs().into_iter().filter(chosen).collect();
+    if proofs.is_empty() {
+        eprintln!("error: no proof has a name that starts with `{}`", arguments.only);
+        return ExitCode::from(2);
+    }
+    match run(&arguments, &proofs) {
+        Ok(holds) => ExitCode::from(u8::from(!holds)),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// Tries all proofs, several at a time, and tells whether all hold.
+fn run(arguments: &Arguments, proofs: &[Proof]) -> Result<bool, FormalError> {
+    let sby = Sby::find(Path::new("."))?;
+    // Designs are built here: what describes them need not go from thread to thread.
+    let sources = proofs.iter().map(source).collect::<Result<Vec<_>, _>>()?;
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(vec![]);
+    thread::scope(|scope| {
+        for _ in 0..arguments.jobs {
+            scope.spawn(|| {
+                while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let folder = arguments.out.join(source.name.replace('/', "_"));
+                    let result = check(&sby, source, &folder, Duration::from_secs(arguments.limit));
+                    if let (Ok(report), false) = (&result, arguments.json) {
+                        println!("{}", row(&line(source, report)));
+                    }
+                    results.lock().expect("no thread panics").push((source, result));
+                }
+            });
+        }
+    });
+    let results = results.into_inner().expect("no thread panics");
+    let mut lines = vec![];
+    for (source, result) in results {
+        lines.push(line(source, &result?));
+    }
+    let holds = lines.iter().all(|line| line.holds);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&lines).expect("all keys are strings"));
+    } else {
+        let held = lines.iter().filter(|line| line.holds).count();
+        println!("{held} of {} hold; logs and waveforms are in {}", lines.len(), arguments.out.display());
+    }
+    Ok(holds)
+}
+
+fn line(source: &Source, report: &Report) -> Line {
+    Line {
+        name: source.name.clone(),
+        claim: source.claim.clone(),
+        size: source.size.clone(),
+        reach: source.method.to_string(),
+        verdict: report.verdict().to_owned(),
+        seconds: (report.time.as_secs_f64() * 10.0).round() / 10.0,
+        holds: report.holds(),
+    }
+}
+
+fn row(line: &Line) -> String {
+    let Line { name, claim, size, reach, verdict, seconds, .. } = line;
+    format!("{verdict:<8} {name:<34} {reach:<14} {seconds:>7.1} s  {claim} ({size})")
 }

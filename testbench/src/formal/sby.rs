@@ -1,6 +1,6 @@
 //! Running SymbiYosys.
 
-use super::{FormalError, contract};
+use super::{FormalError, Source, contract};
 use rtl::formal::Method;
 use std::{
     env, fs,
@@ -37,17 +37,6 @@ pub enum Task {
     Cover(u32),
 }
 
-/// The Verilog of a proof.
-pub struct Sources<'a> {
-    pub text: &'a str,
-    /// The module inside the contract.
-    pub top: &'a str,
-    /// Modules whose assumptions are taken as given; those of all others are to be shown.
-    pub given: &'a [String],
-    /// Modules whose outputs are free.
-    pub free: &'a [&'a str],
-}
-
 impl Sby {
     /// Looks for the tools in `.venv` of `start` and of the folders above it.
     ///
@@ -68,14 +57,14 @@ impl Sby {
         &self,
         folder: &Path,
         name: &str,
-        sources: &Sources,
+        source: &Source,
         task: Task,
         limit: Duration,
     ) -> Result<Outcome, FormalError> {
         let file = |error| FormalError::File { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(file)?;
-        fs::write(folder.join("design.v"), sources.text).map_err(file)?;
-        fs::write(folder.join(format!("{name}.sby")), script(sources, task, &self.bin)).map_err(file)?;
+        fs::write(folder.join("design.v"), &source.text).map_err(file)?;
+        fs::write(folder.join(format!("{name}.sby")), script(source, task)).map_err(file)?;
         fs::write(folder.join("abc"), ABC).map_err(file)?;
         let log = folder.join(format!("{name}.log"));
         let words = fs::File::create(&log).map_err(file)?;
@@ -127,21 +116,24 @@ impl Sby {
 const ABC: &str = r#"exec berkeley-abc "$1" "$(printf %s "$2" | sed 's/ -l;/;/')"
 "#;
 
-fn script(sources: &Sources, task: Task, _bin: &Path) -> String {
+/// The job, in the words of SymbiYosys. Assumptions inside the block under proof are to be shown, covers inside it are not
+/// its own.
+fn script(source: &Source, task: Task) -> String {
     let (mode, depth, engine) = match task {
         Task::Prove(Method::Reachability) => ("prove", 0, "abc pdr"),
         Task::Prove(Method::Induction(depth)) => ("prove", depth, "smtbmc yices"),
         Task::Prove(Method::Bounded(depth)) => ("bmc", depth, "smtbmc yices"),
         Task::Cover(depth) => ("cover", depth, "smtbmc yices"),
     };
-    let given = format!("{} {} %u", contract::TOP, sources.top)
-        + &sources.given.iter().map(|module| format!(" {module} %u")).collect::<String>();
+    let Source { top, given, free, .. } = source;
     let contract = contract::TOP;
-    let free: String = sources.free.iter().map(|module| format!("blackbox {module}\n")).collect();
+    let given: String = given.iter().map(|module| format!("{module} %u ")).collect();
+    let inside = format!("{contract} {top} %u {given}%n");
+    let free: String = free.iter().map(|modules| format!("blackbox {modules}\n")).collect();
     let cut = if free.is_empty() { "" } else { "cutpoint -blackbox\n" };
     format!(
         "[options]\nmode {mode}\ndepth {depth}\n\n[engines]\n{engine}\n\n[script]\nread -formal design.v\n\
-         hierarchy -check -top {contract}\nproc\nchformal -assume2assert {given} %n\nchformal -cover -remove {given} %n\n{free}{cut}\
-         prep -top {contract}\n\n[files]\ndesign.v\n"
+         hierarchy -check -top {contract}\nproc\nchformal -assume2assert {inside}\n\
+         chformal -cover -remove {inside}\n{free}{cut}prep -top {contract}\n\n[files]\ndesign.v\n"
     )
 }
