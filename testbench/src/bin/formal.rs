@@ -6,14 +6,9 @@ use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
     time::Duration,
 };
-use testbench::formal::{FormalError, Report, Sby, Source, check, source};
+use testbench::formal::{Caught, FormalError, Report, Sby, Source, caught, check_all, source};
 
 /// Prove what `rtl::formal` claims of the hardware, with SymbiYosys
 ///
@@ -36,6 +31,9 @@ struct Arguments {
     /// Where to work; Verilog, logs and waveforms stay there
     #[arg(long, value_name = "FOLDER", default_value = "target/formal")]
     out: PathBuf,
+    /// Try so many single faults in the hardware of each proof instead: each proof must catch one at least
+    #[arg(long, value_name = "COUNT", conflicts_with = "json")]
+    faults: Option<usize>,
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
@@ -75,29 +73,19 @@ fn main() -> ExitCode {
 /// Tries all proofs, several at a time, and tells whether all hold.
 fn run(arguments: &Arguments, proofs: &[Proof]) -> Result<bool, FormalError> {
     let sby = Sby::find(Path::new("."))?;
-    // Designs are built here: what describes them need not go from thread to thread.
     let sources = proofs.iter().map(source).collect::<Result<Vec<_>, _>>()?;
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(vec![]);
-    thread::scope(|scope| {
-        for _ in 0..arguments.jobs {
-            scope.spawn(|| {
-                while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let folder = arguments.out.join(source.name.replace('/', "_"));
-                    let result = check(&sby, source, &folder, Duration::from_secs(arguments.limit));
-                    if let (Ok(report), false) = (&result, arguments.json) {
-                        println!("{}", row(&line(source, report)));
-                    }
-                    results.lock().expect("no thread panics").push((source, result));
-                }
-            });
-        }
-    });
-    let results = results.into_inner().expect("no thread panics");
-    let mut lines = vec![];
-    for (source, result) in results {
-        lines.push(line(source, &result?));
+    if let Some(count) = arguments.faults {
+        return faults(arguments, &sby, &sources, count);
     }
+    let limit = Duration::from_secs(arguments.limit);
+    let done = |source: &Source, report: &Report| {
+        if !arguments.json {
+            println!("{}", row(&line(source, report)));
+        }
+    };
+    let reports = check_all(&sby, &sources, &arguments.out, limit, arguments.jobs.into(), &done)?;
+    let lines: Vec<Line> =
+        sources.iter().zip(&reports).map(|(source, report)| line(source, report)).collect();
     let holds = lines.iter().all(|line| line.holds);
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&lines).expect("all keys are strings"));
@@ -106,6 +94,21 @@ fn run(arguments: &Arguments, proofs: &[Proof]) -> Result<bool, FormalError> {
         println!("{held} of {} hold; logs and waveforms are in {}", lines.len(), arguments.out.display());
     }
     Ok(holds)
+}
+
+/// Tries faults, and tells whether each proof catches one.
+fn faults(arguments: &Arguments, sby: &Sby, sources: &[Source], count: usize) -> Result<bool, FormalError> {
+    let mut all = true;
+    for source in sources {
+        let folder = arguments.out.join(source.folder());
+        let limit = Duration::from_secs(arguments.limit);
+        let Caught { caught, undecided, missed } = caught(sby, source, &folder, count, limit)?;
+        let name = &source.name;
+        println!("{name:<34} {caught} caught, {} passed, {undecided} undecided", missed.len());
+        missed.iter().for_each(|line| println!("    passed: {line}"));
+        all &= caught > 0;
+    }
+    Ok(all)
 }
 
 fn line(source: &Source, report: &Report) -> Line {
