@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; each sets up what it needs. The work is done in tools/.
-.PHONY: help demo test setup lint docs fuzz soak bench synth clean
+.PHONY: help demo test setup lint docs formal fuzz soak bench synth clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ lint: setup ## export the three configurations and run every Verilog linter over
 
 docs: setup ## check the documentation: rustdoc without warnings, no dead links
 	@tools/docs.sh
+
+formal: setup ## prove what rtl/src/formal claims of the hardware; options in ARGS
+	@cargo run --quiet --locked --package testbench --bin formal -- $(ARGS)
 
 fuzz: setup ## random hardware in native, Verilator, Icarus and plain Rust; options in ARGS
 	@cargo run --release --locked --package testbench --bin fuzz -- $(ARGS)

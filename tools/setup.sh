@@ -20,6 +20,7 @@ python3-venv python'
 readonly JUDGES='
 iverilog     iverilog
 yosys        yosys
+berkeley-abc berkeley-abc
 tshark       tshark
 shellcheck   shellcheck'
 

@@ -1,5 +1,6 @@
 //! What crosses crates: the fuzzer of the language, and integration tests of the whole.
 
+pub mod formal;
 pub mod fuzz;
 mod guide;
 pub mod shrink;

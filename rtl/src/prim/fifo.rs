@@ -118,6 +118,10 @@ pub fn fifo<T: Data>(payload: T, depth: usize) -> FifoIo<T> {
             waiting.set(push | count.ne(1));
         });
         assert(count.le(depth), "the count stays within the depth");
+        assert(
+            write_at.eq(read_at + count.trunc(write_at.width())),
+            "the count is what lies between the ends",
+        );
         assert(ready.eq(count.ne(depth)), "ready tells whether there is room");
         assert(waiting.eq(count.ne(0)), "waiting tells whether there is a beat");
         cover(!ready, "full");

@@ -89,7 +89,7 @@ pub fn cells(config: &Config) -> CellsIo {
 
         // Cells on hand, from the counter while it lasts, then from the list. Ports that run in step ask for one each in
         // consecutive cycles.
-        let on_hand = prim::fifo(cell, ON_HAND);
+        let on_hand = prim::fifo(cell, ON_HAND.min(config.cells));
         let room = on_hand.enq.ready;
         /// Cells that were never handed out start here; the top bit says that there are none.
         let fresh = reg(bits(config.cell_count_bits()));

@@ -1,5 +1,7 @@
 //! What becomes of a frame.
 
+mod checks;
+
 use super::{
     destinations::{Facts, destinations},
     ethertypes::{EthertypeRow, ethertypes},
@@ -479,7 +481,12 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         io.row_response.payload.set(response);
         io.decision.assert_stable();
         io.row.assert_stable();
-        assert(
+        let entering =
+            checks::Entering { frame: received, forced: received_forced, policy: row, vid: vid.pack() };
+        let (policy, macs, vlans) = (&policy, &macs, &vlans);
+        let tables = checks::Tables { policy, macs, vlans, ethertypes: &ethertypes, mirror: &mirror };
+        checks::check(config, &entering, &tables, shift, advance, &io.decision);
+        assume(
             !(io.frame.fire() & from_manager) | io.forced.valid,
             "what the manager forces comes before its frame",
         );

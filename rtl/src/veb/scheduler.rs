@@ -124,9 +124,12 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
         let able = reg(bits(ports));
         able.set(vector((0..ports).map(may_read)));
         let arbiter = prim::round_robin(ports);
-        arbiter.requests.set(able & !chosen_now);
+        let requests = able & !chosen_now;
+        arbiter.requests.set(requests);
         arbiter.accept.set(turns_left);
         let choose = arbiter.any & turns_left;
+        let refused = verification(|| delay(requests & !choose.mux(arbiter.grant, arbiter.grant.zero())));
+        assert(!(refused & !requests).any(), "a port that may read asks until it gets its turn");
         chosen_valid.set(choose);
         chosen.set(arbiter.index);
         chosen_now.set(choose.mux(arbiter.grant, arbiter.grant.zero()));
@@ -197,6 +200,8 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             rests.write(turn.port, rest);
         });
 
+        /// Beats of turns that a port has been given, without those that have left.
+        let buffered = verification(|| reg(promised.clone()));
         for port in 0..ports {
             let count = |beats: Bits, here: Bool| {
                 let beats = beats.resize(promised[port].width());
@@ -209,6 +214,12 @@ pub fn scheduler(config: &Config) -> SchedulerIo {
             let removed = count(lit(1, 1), io.left.bit(port));
             promised[port].set(promised[port] + added - spared - removed);
             when(goes_further & turn.port.eq(port), || waiting[port].set(false));
+
+            let turn_comes = answered & turn.port.eq(port);
+            verification(|| buffered[port].set(buffered[port] + count(turn.beats, turn_comes) - removed));
+            assume(!io.left.bit(port) | buffered[port].any(), "a beat leaves after its turn");
+            assert(promised[port].ge(buffered[port]), "what is on its way to a port was promised");
+            assert(promised[port].le(OUTPUT_BEATS), "no more is promised than there is room for");
         }
     })
 }

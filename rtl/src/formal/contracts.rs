@@ -1,0 +1,68 @@
+//! The contract of streams, for every block that sends a beat to another.
+
+use super::{Method::*, Proof};
+use crate::{
+    catalogue::Block,
+    prim::{self, Policy},
+    veb,
+};
+use hdl::*;
+
+/// Blocks of the bridge without a stream to keep the contract of, and without claims of their own.
+pub const WITHOUT: [&str; 6] = ["parser", "policy", "destinations", "mirror", "liveness", "frame_memory"];
+
+/// One for each block of the bridge that has outgoing streams or says something of itself, and for the standard cells that
+/// they are made of.
+pub fn proofs() -> Vec<Proof> {
+    standard_cells().into_iter().chain(bridge()).collect()
+}
+
+fn bridge() -> Vec<Proof> {
+    let blocks = veb::catalogue(&super::least()).into_iter().filter_map(|block| {
+        let name = block.name.split('/').nth(1).expect("veb/name/configuration").to_owned();
+        let method = match name.as_str() {
+            "gate" | "ingress" | "dispatch" | "tables" => Reachability,
+            "control" => Reachability,
+            "statistics" => Bounded(40),
+            "writer" | "shaper" | "reader" | "references" | "cells" => Induction(4),
+            // In `decision` and `output`, with more to say of them.
+            "classifier" | "mac_table" | "scheduler" => return None,
+            // Its streams are those of the FIFOs and of `control`; as a whole it is too large.
+            "veb" => return None,
+            name => {
+                assert!(WITHOUT.contains(&name), "{name} has no proof");
+                return None;
+            }
+        };
+        let claim = "streams keep their contract";
+        Some(Proof {
+            harness: false,
+            ..Proof::of(&format!("contract/{name}"), claim, "3 ports, 16 cells", method, block)
+        })
+    });
+    blocks.collect()
+}
+
+fn standard_cells() -> Vec<Proof> {
+    let mut proofs = vec![];
+    let mut add = |name: &str, size: &str, method, block: Block| {
+        let claim = "streams keep their contract";
+        let name = format!("contract/{name}");
+        // The deepest FIFO is full after 35 cycles.
+        proofs.push(Proof { harness: false, cover: 40, ..Proof::of(&name, claim, size, method, block) });
+    };
+    add("fifo", "4 beats", Induction(3), Block::new("fifo", || prim::fifo(bits(4), 4)));
+    let fifo = Block::new("fifo", || prim::fifo(bits(4), 32));
+    add("deep_fifo", "32 beats, block RAM", Induction(4), fifo);
+    add("skid_buffer", "4 bits", Reachability, Block::new("skid_buffer", || prim::skid_buffer(bits(4))));
+    let slice = Block::new("register_slice", || prim::register_slice(bits(4)));
+    add("register_slice", "4 bits", Reachability, slice);
+    for policy in [Policy::RoundRobin, Policy::Priority] {
+        let block = Block::new("stream_arbiter", move || prim::stream_arbiter(bits(4), 3, policy));
+        add(&format!("stream_arbiter_{policy:?}").to_lowercase(), "3 streams", Reachability, block);
+        let generator = move || prim::frame_arbiter(flag(), 3, policy, |last| *last);
+        let block = Block::new("frame_arbiter", generator);
+        add(&format!("frame_arbiter_{policy:?}").to_lowercase(), "3 streams", Reachability, block);
+    }
+    proofs
+}
