@@ -21,6 +21,7 @@ readonly JUDGES='
 iverilog     iverilog
 yosys        yosys
 tshark       tshark
+pciutils     lspci
 shellcheck   shellcheck'
 
 # Python that can make virtual environments, the system's before one that a version manager puts first on PATH.
