@@ -22,6 +22,7 @@ iverilog     iverilog
 yosys        yosys
 berkeley-abc berkeley-abc
 tshark       tshark
+pciutils     lspci
 shellcheck   shellcheck'
 
 # Python that can make virtual environments, the system's before one that a version manager puts first on PATH.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{bench, export, run, synth};
+use crate::{bench, export, lspci, run, synth};
 use clap::{Parser, Subcommand};
 use rtl::config::Config;
 
@@ -18,6 +18,7 @@ pub struct Arguments {
 pub enum Command {
     Run(run::Arguments),
     Export(export::Arguments),
+    Lspci(lspci::Arguments),
     Bench(bench::Arguments),
     Synth(synth::Arguments),
 }

@@ -28,6 +28,12 @@ pub enum Error {
     Check(#[from] hdl::Violation),
     #[error("the simulation stopped: nothing has moved in `{block}` for {cycles} cycles")]
     Stuck { block: String, cycles: u64 },
+    #[error("the enumeration stopped: {0}")]
+    Root(#[from] sim::pcie::RootError),
+    #[error("the enumeration stopped: {0}")]
+    Enumeration(#[from] sim::pcie::EnumerationError),
+    #[error("the configuration has {there} functions, fewer than {wanted}")]
+    FewFunctions { wanted: usize, there: usize },
     #[error("{}{}", .0, cause(.0))]
     Flow(#[from] fpga::FlowError),
     #[error("there is no block `{block}`; the blocks are {known}")]

@@ -5,6 +5,7 @@ mod bench;
 mod error;
 mod export;
 mod figures;
+mod lspci;
 mod output;
 mod progress;
 mod run;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Export(arguments) => export::export(&arguments),
+        Command::Lspci(arguments) => lspci::lspci(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Synth(arguments) => synth::synth(&arguments),
     };

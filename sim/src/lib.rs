@@ -2,6 +2,7 @@ pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
 pub mod pcap;
+pub mod pcie;
 pub mod random;
 pub mod report;
 pub mod scenario;

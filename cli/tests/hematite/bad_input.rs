@@ -4,7 +4,7 @@ use super::*;
 
 /// Runs a command that must fail with a message that has all these parts and leave the directory as it was.
 #[track_caller]
-fn refuses(directory: &Path, command: &mut Command, parts: &[&str]) {
+pub fn refuses(directory: &Path, command: &mut Command, parts: &[&str]) {
     let before = listing(directory);
     let output = command.output().unwrap();
     let message = stderr(&output);

@@ -3,6 +3,7 @@
 mod bad_input;
 mod export;
 mod figures;
+mod lspci;
 mod run;
 
 use std::fs;

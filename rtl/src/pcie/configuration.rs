@@ -320,7 +320,8 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let routing = first("virtualization.control.alternative_routing", 1).as_bool();
         settings.vf_number.set(number.as_u());
         settings.alternative_routing.set(routing);
-        settings.page.set(first("virtualization.system_page.size", 32).as_u());
+        let page = first("virtualization.system_page.size", 32);
+        settings.page.set(page.as_u());
         if let Some((_, field)) = map.field("virtualization.control.enable") {
             when(changes & at("virtualization.control.enable") & of_physical, || {
                 vf_enable.set(new.bit(field.low) & !io.legacy);
@@ -350,7 +351,10 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             let bits = shown(field.live).zext(32) << lit(field.low as u128, 5);
             all | (bits & holds.bits().repeat(32))
         });
-        let read = (value & !is_stored) | (old & is_stored) | live;
+        // Base addresses of virtual functions are those of whole pages.
+        let of_vf = at("virtualization.bar0.address") | at("virtualization.bar2.address");
+        let hidden = delay_without_reset(within_page(page) & of_vf.bits().repeat(32));
+        let read = (value & !is_stored) | (old & is_stored & !hidden) | live;
         io.answer.valid.set(delay(commits & task.is(Task::Access)));
         io.answer.payload.set(delay_without_reset(access.write.mux(read.zero(), read)).as_u());
 
@@ -362,6 +366,13 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         io.reset_request.valid.set(delay(commits & is_write & asks));
         io.reset_request.payload.set(delay_without_reset(function));
     })
+}
+
+/// The address bits within a page, from bit 12 on; the size is one of those from 4 KiB to 4 MiB.
+fn within_page(page: Bits) -> Bits {
+    let is_above = |bit: usize| page.slice(bit - 11, 22 - bit + 1).any();
+    let bits = (12..22).map(is_above);
+    cat([lit(0, 10), vector(bits), lit(0, 12)])
 }
 
 /// Where the first virtual function is, and how far apart they are (9.3.3.9, 9.3.3.10). Behind the manager as long as all

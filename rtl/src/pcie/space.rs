@@ -57,7 +57,7 @@ pub enum Attribute {
 pub enum Sticky {
     /// Nothing.
     No,
-    /// What was there (7.4, the attributes that end in S); only a fundamental reset clears it.
+    /// What was there (7.4, the attributes that end in S, and what else 6.6.2 names); only a fundamental reset clears it.
     Yes,
 }
 

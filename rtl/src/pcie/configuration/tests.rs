@@ -85,10 +85,19 @@ impl Model {
 
     fn read(&self, function: usize, register: usize) -> u32 {
         let fields = self.fields(function, register);
-        fields
-            .iter()
-            .map(|(path, field)| self.value(function, path, field) << field.low)
-            .fold(0, |a, b| a | b)
+        let word = fields.iter().map(|(path, field)| self.value(function, path, field) << field.low);
+        let word = word.fold(0, |a, b| a | b);
+        // Of a base address of virtual functions at least a page is theirs (9.3.3.14).
+        let path = fields.first().map_or("", |(path, _)| path);
+        match ["virtualization.bar0.kind", "virtualization.bar2.kind"].contains(&path) {
+            true => word & !(((self.page() << 12) - 1) & !0xF),
+            false => word,
+        }
+    }
+
+    /// The page size in units of 4 KiB.
+    fn page(&self) -> u32 {
+        self.stored.get(&(0, "virtualization.system_page.size".into())).copied().unwrap_or(1)
     }
 
     fn set(&mut self, function: usize, path: &str, value: u32) {
@@ -99,7 +108,8 @@ impl Model {
     fn write(&mut self, function: usize, register: usize, enables: u32, data: u32) -> bool {
         let lanes =
             (0..4).filter(|byte| enables >> byte & 1 == 1).map(|byte| 0xFFu32 << (8 * byte)).sum::<u32>();
-        let vf_enable = self.stored.get(&(0, "virtualization.control.enable".into())) == Some(&1);
+        let vf_enable =
+            !self.legacy && self.stored.get(&(0, "virtualization.control.enable".into())) == Some(&1);
         let mut asks = false;
         for (path, field) in self.fields(function, register) {
             let old = self.value(function, &path, &field);
@@ -336,12 +346,20 @@ fn random_accesses_marks_and_resets() {
         let mut pair = Pair::new(&config, legacy, seed);
         let mut random = Rng::with_seed(seed);
         let known = Map::of(&config).slots;
+        let page =
+            space::field(&space(&config, Kind::Physical), "virtualization.system_page.size").unwrap().0 / 4;
+        let mut pages = std::collections::HashSet::new();
         for step in 0..6000 {
             let below = if random.bool() { 3 } else { pair.functions };
             let function = random.usize(0..below);
             let register =
                 if random.u8(..8) == 0 { random.usize(0..1024) } else { known[random.usize(0..known.len())] };
             let data = [random.u32(..), 0, u32::MAX, 1 << random.u32(0..32)][random.usize(0..4)];
+            if random.u8(..20) == 0 {
+                pair.access(0, page, Some((15, 1 << random.u32(0..12))));
+                (page..page + 6).for_each(|register| pair.read(0, register));
+                pages.insert(pair.model.page());
+            }
             match random.u8(0..40) {
                 0 => assert!(pair.reset(function) < CYCLES * (REGISTERS + 1)),
                 1..6 => pair.mark(function, register, data),
@@ -356,6 +374,7 @@ fn random_accesses_marks_and_resets() {
             }
         }
         pair.read_all();
+        assert_eq!(pages.len(), 6);
     }
 }
 

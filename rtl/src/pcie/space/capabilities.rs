@@ -76,7 +76,7 @@ fn express(is_virtual: bool) -> Structure {
             7,
             5,
             "payload",
-            of_physical(Attribute::RW),
+            of_physical(Attribute::rws(0)),
             "Most bytes of payload: 128 shifted left by this; above 2 it counts as 2.",
         ),
         flag(
@@ -105,20 +105,20 @@ fn express(is_virtual: bool) -> Structure {
         ),
     ];
     let link_capabilities = vec![
-        of_link(3, 0, "speed", 3, "8 GT/s."),
-        of_link(9, 4, "width", 8, "Eight lanes."),
-        of_link(22, 22, "aspm_compliance", 1, "Always 1."),
+        constant(3, 0, "speed", 3, "8 GT/s."),
+        constant(9, 4, "width", 8, "Eight lanes."),
+        constant(22, 22, "aspm_compliance", 1, "Always 1."),
     ];
     let link_control = vec![
-        bits(1, 0, "aspm", of_physical(Attribute::RW), "Has no effect: no such state is supported."),
+        bits(1, 0, "aspm", of_physical(Attribute::rws(0)), "Has no effect: no such state is supported."),
         flag(
             3,
             "completion_boundary",
-            of_physical(Attribute::RW),
+            of_physical(Attribute::rws(0)),
             "Completions are cut at multiples of 128 bytes, else of 64. Either is taken.",
         ),
-        flag(6, "common_clock", of_physical(Attribute::RW), "For the link."),
-        flag(7, "extended_synch", of_physical(Attribute::RW), "For the link."),
+        flag(6, "common_clock", of_physical(Attribute::rws(0)), "For the link."),
+        flag(7, "extended_synch", of_physical(Attribute::rws(0)), "For the link."),
         of_link(19, 16, "current_speed", 3, "8 GT/s."),
         of_link(25, 20, "current_width", 8, "Eight lanes."),
         of_link(28, 28, "slot_clock", 1, "The clock of the connector is used."),
@@ -131,7 +131,7 @@ fn express(is_virtual: bool) -> Structure {
         of_physical(Attribute::RW),
         "Requests wait for ever for their completion.",
     )];
-    let link_capabilities_2 = vec![of_link(7, 1, "speeds", 0b111, "2.5, 5 and 8 GT/s.")];
+    let link_capabilities_2 = vec![constant(7, 1, "speeds", 0b111, "2.5, 5 and 8 GT/s.")];
     let link_control_2 = vec![bits(3, 0, "target_speed", of_physical(Attribute::rws(3)), "For the link.")];
     let registers = vec![
         head(0x10, identity),

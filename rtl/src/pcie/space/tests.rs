@@ -103,6 +103,8 @@ fn words_by_hand() {
         (Virtual, 0x48, 0x0002_8410),
         (Virtual, 0x4C, 0x1000_8FE2),
         (Virtual, 0x50, 0x0000_0000),
+        (Virtual, 0x54, 0x0040_0083),
+        (Virtual, 0x58, 0x0000_0000),
         // MSI-X: 16 vectors, table at 0 and bits at 1000 of BAR 2.
         (Physical, 0x84, 0x000F_9011),
         (Physical, 0x88, 0x0000_0002),
