@@ -82,6 +82,12 @@ impl Source {
     pub fn folder(&self) -> String {
         self.name.replace('/', "_")
     }
+
+    /// The same with `new` in place of `old` in its Verilog; `None` if that is not there.
+    pub fn replace(&self, old: &str, new: &str) -> Option<Source> {
+        let text = self.text.replace(old, new);
+        (text != self.text).then(|| Source { text, ..self.clone() })
+    }
 }
 
 /// The Verilog of a proof.

@@ -21,10 +21,9 @@ fn bridge() -> Vec<Proof> {
     let blocks = veb::catalogue(&super::least()).into_iter().filter_map(|block| {
         let name = block.name.split('/').nth(1).expect("veb/name/configuration").to_owned();
         let method = match name.as_str() {
-            "gate" | "ingress" | "dispatch" | "tables" => Reachability,
-            "control" => Reachability,
+            "gate" | "dispatch" | "control" => Reachability,
             "statistics" => Bounded(40),
-            "writer" | "shaper" | "reader" | "references" | "cells" => Induction(4),
+            "ingress" | "writer" | "shaper" | "reader" | "references" | "cells" | "tables" => Induction(4),
             // In `decision` and `output`, with more to say of them.
             "classifier" | "mac_table" | "scheduler" => return None,
             // Its streams are those of the FIFOs and of `control`; as a whole it is too large.

@@ -43,7 +43,7 @@ pub fn proofs() -> Vec<Proof> {
         queues,
         classifier("decision/classifier", 24),
         classifier("decision/classifier_long", 31).long(),
-        addresses("decision/addresses", 22).long(),
+        addresses("decision/addresses", 18).long(),
     ]
 }
 
