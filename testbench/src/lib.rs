@@ -1,5 +1,7 @@
 //! What crosses crates: the fuzzer of the language, and integration tests of the whole.
 
+pub mod checks;
 pub mod fuzz;
 mod guide;
+pub mod mutation;
 pub mod traffic;

@@ -1,0 +1,32 @@
+//! Random policies, frames and stalls.
+
+use super::*;
+use crate::traffic::{case, draw, play};
+use std::ops::Range;
+
+/// A case for each seed, of up to `frames` frames of up to `longest` bytes.
+pub fn cases(sim: impl Simulator, config: &Config, seeds: Range<u64>, frames: usize, longest: usize) {
+    let after_reset = Policy::new(config.wires, config.functions());
+    let mut bench = bench(sim, config, &after_reset, Losses::Counted);
+    for seed in seeds {
+        let case = draw(&case(config, frames, longest), seed);
+        play(&mut bench, &case).unwrap_or_else(|error| panic!("{} {seed}: {error}", config.name));
+    }
+    assert_agrees(&bench.finish().unwrap());
+}
+
+/// Reset in the middle of traffic leaves nothing behind.
+pub fn reset_in_the_middle_of_traffic(sim: impl Simulator, config: &Config) {
+    let mut bench = bench(sim, config, &open(config), Losses::Counted);
+    for round in 0..8 {
+        let case = draw(&case(config, 100, 600), 100 + round);
+        bench.set_policy_that_fits(&case.policy).unwrap();
+        for arrival in &case.arrivals {
+            bench.send(arrival.source, arrival.bytes.clone(), arrival.error);
+        }
+        (0..100 + 37 * round).for_each(|_| bench.cycle().unwrap());
+        bench.reset().unwrap();
+    }
+    play(&mut bench, &draw(&case(config, 200, 600), 99)).unwrap();
+    assert_agrees(&bench.finish().unwrap());
+}
