@@ -5,8 +5,10 @@ pub mod bandwidth;
 pub mod changes;
 pub mod data_path;
 pub mod isolation;
+pub mod keys;
 pub mod lockstep;
 pub mod random;
+pub mod registers;
 
 use hdl::Simulator;
 use rtl::config::Config;

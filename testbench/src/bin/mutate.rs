@@ -41,11 +41,14 @@ struct Options {
     /// Leave out the faults in the source
     #[arg(long)]
     no_hand: bool,
+    /// Judge only these faults of the netlist, by their numbers
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<u64>,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
     /// Put the figures into docs/src/mutation.md
-    #[arg(long, conflicts_with_all = ["no_netlist", "no_hand"])]
+    #[arg(long, conflicts_with_all = ["no_netlist", "no_hand", "only"])]
     write: bool,
     /// Where the netlists and logs go [default: mutation/<seed> in the target folder]
     #[arg(long)]
@@ -56,6 +59,9 @@ struct Options {
     /// What to do with it: checks, or cycles for a comparison with the native simulator
     #[arg(long, default_value = "checks", requires = "judge")]
     part: String,
+    /// Run this check only
+    #[arg(long, requires = "judge")]
+    check: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -93,7 +99,7 @@ fn judge_one(options: &Options, fault: u64) -> Result<(), MutationError> {
     if options.part == Part::Cycles.name() {
         judge::compare_cycles(&mutants);
     } else {
-        judge::judge(&mutants, |check| println!("{BEGINS}{check}"));
+        judge::judge(&mutants, options.check.as_deref(), |check| println!("{BEGINS}{check}"));
     }
     Ok(())
 }
@@ -130,7 +136,8 @@ fn netlist_faults(
 ) -> Result<(), MutationError> {
     let count = options.count.into();
     let (verilog, interface) = design(count);
-    let faults = netlist::draw(folder, &verilog, &interface.name, count, options.seed)?;
+    let mut faults = netlist::draw(folder, &verilog, &interface.name, count, options.seed)?;
+    faults.retain(|fault| options.only.is_empty() || options.only.contains(&fault.number));
     let limits = Limits {
         jobs: options.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
         run: Duration::from_secs(300),

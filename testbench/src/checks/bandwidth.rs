@@ -46,19 +46,23 @@ pub fn shares(sim: impl Simulator, config: &Config, scenario: &Scenario, expecte
     assert_agrees(&player.finish().unwrap().0);
     assert_eq!(bits.len(), expected.len());
     let us = (to - from) as f64 * 1000.0 / cycles_per_ms as f64;
+    let mut wrong = vec![];
     for ((flow, bits), share) in plan.flows.iter().zip(bits).zip(expected) {
         let rate = bits as f64 / us;
         let ratio = rate / share.rate;
         println!("{}: {rate:.0} Mb/s on the line, {ratio:.3} of what it is to have", flow.name);
-        assert!((ratio - 1.0).abs() < share.within, "{}: {ratio}", flow.name);
+        if (ratio - 1.0).abs() >= share.within {
+            wrong.push(&flow.name);
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 /// [`shares`] of `testbench/data/few_shares.toml`: a small bridge's answer to the same questions, within a second.
 pub fn few_shares(sim: impl Simulator, config: &Config) {
     let text = include_str!("../../data/few_shares.toml");
     let scenario = Scenario::parse("few_shares.toml", text).unwrap();
-    let share = |rate: f64| Share { rate, within: 0.02 };
+    let share = |rate: f64| Share { rate, within: 0.03 };
     let expected = [3.0, 1.0, 2.0].map(|weight| share(weight * 8500.0 / 6.0));
     shares(sim, config, &scenario, &[&expected[..], &[share(1000.0), share(500.0)]].concat());
 }

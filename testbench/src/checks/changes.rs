@@ -70,9 +70,10 @@ pub fn rows_read_as_they_were_written(sim: impl Simulator, config: &Config) {
 pub fn a_full_bucket_is_an_answer(sim: impl Simulator, config: &Config) {
     let mut policy = open(config);
     let mut bench = bench(sim, config, &policy, Losses::Forbidden);
-    let refused = (0..200).find(|&number| {
+    let refused = (0..=config.entries).find(|&number| {
         let mut more = policy.clone();
-        more.insert_entry(7, station(100 + number), PortSet::single(2));
+        let [low, high, ..] = number.to_le_bytes();
+        more.insert_entry(7, MacAddress::new([0x52, 0x54, 0, 1, high, low]), PortSet::single(2));
         let fits = bench.set_policy(&more).is_ok();
         if fits {
             policy = more;
@@ -81,13 +82,13 @@ pub fn a_full_bucket_is_an_answer(sim: impl Simulator, config: &Config) {
     });
     assert!(refused.is_some_and(|number| number < config.entries), "{refused:?}");
     assert_eq!(*bench.policy(), policy);
-    for port in 1..config.ports() {
+    for port in config.wires..config.ports() {
         bench.send(0, frame(0, station(port), 60, port), false);
     }
     bench.run().unwrap();
     let report = bench.finish().unwrap();
     assert_agrees(&report);
-    assert!(report.ports[1..].iter().all(|port| port.frames == 1), "{:?}", report.ports);
+    assert!(report.ports[config.wires..].iter().all(|port| port.frames == 1), "{:?}", report.ports);
 }
 
 /// Commands and accesses that make no sense are refused, and change nothing.

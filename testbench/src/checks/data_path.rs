@@ -75,8 +75,9 @@ pub fn every_length_from_every_kind_of_port_to_every_other(
         .flat_map(|from| [wire, manager, pf, vf, access].map(|to| (from, to)))
         .filter(|(from, to)| from != to)
         .collect();
-    let mut number = 0;
+    let (mut number, mut count) = (0, 0);
     for length in lengths {
+        count += 1;
         for &(from, to) in &pairs {
             number += 1;
             let mut bytes = frame(from, station(to), length, number);
@@ -96,7 +97,9 @@ pub fn every_length_from_every_kind_of_port_to_every_other(
     }
     let report = bench.finish().unwrap();
     assert_agrees(&report);
-    assert!(report.ports.iter().take(4).all(|port| port.frames > 4000), "{:?}", report.ports);
+    let delivered = |port: usize| report.ports[port].frames as usize;
+    let enough = [wire, manager, pf, vf].into_iter().all(|port| delivered(port) > 2 * count);
+    assert!(enough, "{count} lengths: {:?}", report.ports);
     let oversize = report.drops().iter().find(|(reason, _)| reason.name() == "oversize").unwrap().1;
     assert_eq!(oversize, pairs.len() as u64, "of 9623 bytes");
 }

@@ -79,3 +79,76 @@ pub fn the_dead_do_not_use_up_the_reserve(sim: impl Simulator, config: &Config) 
     bench.run().unwrap();
     assert_agrees(&bench.finish().unwrap());
 }
+
+/// Frames of one cell that wait for each of some stalled ports in the end, with this many cells as their limits.
+fn waiting_for_stalled(sim: impl Simulator, config: &Config, stalled: &[usize], limit: u32) -> Vec<u64> {
+    let mut policy = open(config);
+    for &port in stalled {
+        policy.limits[port].cells = limit;
+    }
+    let mut bench = bench(sim, config, &policy, Losses::Counted);
+    for &port in stalled {
+        bench.set_behaviour(port, Behaviour { pause: 0, stall: 100 });
+    }
+    for number in 0..2 * config.cells {
+        bench.send(0, frame(0, station(stalled[number % stalled.len()]), 64, number), false);
+    }
+    bench.run().unwrap();
+    (0..config.ports()).for_each(|port| bench.set_behaviour(port, Behaviour::default()));
+    bench.run().unwrap();
+    let report = bench.finish().unwrap();
+    assert_agrees(&report);
+    stalled.iter().map(|&port| report.ports[port].frames).collect()
+}
+
+/// A stalled port holds as many cells as its limit says, or its share of the buffer: half of it, a third with two such
+/// ports. Two frames more wait in its output buffer, and some pass while cells are counted.
+pub fn stalled_ports_hold_their_limit_or_share<S: Simulator>(make: impl Fn() -> S, config: &Config) {
+    let functions: Vec<usize> = (config.wires + 1..config.ports()).collect();
+    for &port in &functions {
+        for limit in [1, 100] {
+            let held = waiting_for_stalled(make(), config, &[port], limit)[0];
+            assert!((limit.into()..=limit as u64 + 6).contains(&held), "port {port}: {held}, limit {limit}");
+        }
+    }
+    for ports in 1..=2 {
+        let share = (config.cells / (ports + 1)) as u64;
+        for held in waiting_for_stalled(make(), config, &functions[..ports], 0) {
+            assert!(
+                (share - 3..=share + 8).contains(&held),
+                "{held} of {ports} ports, their share is {share}"
+            );
+        }
+    }
+}
+
+/// A function whose frames go to a congested port waits, so that none is lost, until that port counts as dead: STALL_CYCLES
+/// to twice that after it took its last beat. Then others get what the function sends them.
+pub fn congested_ports_are_waited_for_while_they_live<S: Simulator>(make: impl Fn() -> S, config: &Config) {
+    let functions: Vec<usize> = (config.wires..config.ports()).collect();
+    for (number, &congested) in functions.iter().enumerate() {
+        let [sender, other] = [1, 2].map(|step| functions[(number + step) % functions.len()]);
+        let mut policy = open(config);
+        policy.limits[congested].hold_from = 20;
+        let mut bench = bench(make(), config, &policy, Losses::Forbidden);
+        let patience = 3000;
+        bench.write_register(register_map::register("STALL_CYCLES").offset, patience).unwrap();
+        bench.keep_left = true;
+        bench.set_behaviour(congested, Behaviour { pause: 0, stall: 100 });
+        let start = bench.cycles();
+        for number in 0..60 {
+            bench.send(sender, frame(sender, station(congested), 64, number), false);
+        }
+        bench.send(sender, frame(sender, station(other), 64, 60), false);
+        bench.run().unwrap();
+        let left = bench.take_left();
+        assert_eq!(left.len(), 1, "port {congested} takes nothing");
+        let waited = left[0].cycle - start;
+        let patience = u64::from(patience);
+        assert!((patience..2 * patience + 1500).contains(&waited), "port {congested}: {waited} cycles");
+        bench.set_behaviour(congested, Behaviour::default());
+        bench.run().unwrap();
+        assert_eq!(bench.take_left().len(), 60);
+        assert_agrees(&bench.finish().unwrap());
+    }
+}

@@ -15,6 +15,22 @@ pub fn cases(sim: impl Simulator, config: &Config, seeds: Range<u64>, frames: us
     assert_agrees(&bench.finish().unwrap());
 }
 
+/// Most frames are as short as they can be, and nobody pauses: there are more of them than the bridge decides in the time,
+/// and chains of others are freed and linked meanwhile.
+pub fn storms(sim: impl Simulator, config: &Config, seeds: Range<u64>) {
+    let after_reset = Policy::new(config.wires, config.functions());
+    let mut bench = bench(sim, config, &after_reset, Losses::Counted);
+    for seed in seeds {
+        let mut case = draw(&case(config, 3000, 300), seed);
+        case.behaviour.iter_mut().for_each(|behaviour| behaviour.pause = 0);
+        for arrival in case.arrivals.iter_mut().filter(|arrival| arrival.source % 3 != 0) {
+            arrival.bytes.truncate(14 + arrival.bytes.len() % 12);
+        }
+        play(&mut bench, &case).unwrap_or_else(|error| panic!("{} {seed}: {error}", config.name));
+    }
+    assert_agrees(&bench.finish().unwrap());
+}
+
 /// Reset in the middle of traffic leaves nothing behind.
 pub fn reset_in_the_middle_of_traffic(sim: impl Simulator, config: &Config) {
     let mut bench = bench(sim, config, &open(config), Losses::Counted);

@@ -1,7 +1,9 @@
 //! The checks that judge a faulty bridge, the cheapest first.
 
 use super::subject;
-use crate::checks::{assert_agrees, bandwidth, changes, data_path, isolation, lockstep::Lockstep, random};
+use crate::checks::{
+    assert_agrees, bandwidth, changes, data_path, isolation, keys, lockstep::Lockstep, random, registers,
+};
 use crate::traffic::{case, draw, play};
 use hdl::{Interface, Native, Simulator, Violation, elaborate, interface::PortIndex};
 use rtl::config::Config;
@@ -88,6 +90,24 @@ pub const CHECKS: &[Check] = &[
         name: "bad_accesses_are_refused",
         run: |make, config| changes::bad_accesses_are_refused(make(), config),
     },
+    Check {
+        name: "keys_count_by_all_their_bits",
+        run: |make, config| keys::keys_count_by_all_their_bits(make(), config),
+    },
+    Check { name: "every_address", run: |make, config| registers::every_address(make(), config) },
+    Check { name: "every_command", run: |make, config| registers::every_command(make(), config) },
+    Check {
+        name: "rows_hold_until_reset",
+        run: |make, config| registers::rows_hold_until_reset(make(), config),
+    },
+    Check {
+        name: "stalled_ports_hold_their_limit_or_share",
+        run: |make, config| isolation::stalled_ports_hold_their_limit_or_share(make, config),
+    },
+    Check {
+        name: "congested_ports_are_waited_for_while_they_live",
+        run: |make, config| isolation::congested_ports_are_waited_for_while_they_live(make, config),
+    },
     Check { name: "the_managers_frames", run: |make, config| data_path::the_managers_frames(make(), config) },
     Check { name: "latency", run: |make, config| data_path::latency(make(), config) },
     Check {
@@ -99,6 +119,7 @@ pub const CHECKS: &[Check] = &[
         run: |make, config| random::reset_in_the_middle_of_traffic(make(), config),
     },
     Check { name: "random, more", run: |make, config| random::cases(make(), config, 10..16, 1000, 1600) },
+    Check { name: "storms", run: |make, config| random::storms(make(), config, 40..44) },
     Check {
         name: "random, long frames",
         run: |make, config| random::cases(make(), config, 20..22, 400, 9700),
@@ -130,13 +151,13 @@ pub const CHECKS: &[Check] = &[
     Check { name: "shares_and_maxima", run: |make, config| bandwidth::few_shares(make(), config) },
 ];
 
-/// Runs the checks on a bridge. `begins` is told each check's name before it runs.
+/// Runs the checks, or only one, on a bridge. `begins` is told each check's name before it runs.
 ///
 /// # Panics
 /// Where a check finds something wrong.
-pub fn judge(mutants: &Mutants, begins: impl Fn(&str)) {
+pub fn judge(mutants: &Mutants, only: Option<&str>, begins: impl Fn(&str)) {
     let config = subject();
-    for check in CHECKS {
+    for check in CHECKS.iter().filter(|check| only.is_none_or(|only| only == check.name)) {
         begins(check.name);
         (check.run)(&|| mutants.start(Some(1)), &config);
     }

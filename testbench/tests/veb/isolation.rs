@@ -16,3 +16,16 @@ fn the_dead_do_not_use_up_the_reserve() {
     let config = Config::small();
     isolation::the_dead_do_not_use_up_the_reserve(native(&config), &config);
 }
+
+/// No more and no less than the manager allows.
+#[test]
+fn stalled_ports_hold_their_limit_or_share() {
+    let config = Config::small();
+    isolation::stalled_ports_hold_their_limit_or_share(|| native(&config), &config);
+}
+
+#[test]
+fn congested_ports_are_waited_for_while_they_live() {
+    let config = Config::small();
+    isolation::congested_ports_are_waited_for_while_they_live(|| native(&config), &config);
+}

@@ -6,6 +6,7 @@ mod data_path;
 mod equivalence;
 mod isolation;
 mod random;
+mod registers;
 
 use hdl::{Native, elaborate};
 use rtl::config::Config;

@@ -32,3 +32,11 @@ fn reset_in_the_middle_of_traffic() {
     let config = Config::small();
     random::reset_in_the_middle_of_traffic(native(&config), &config);
 }
+
+/// More frames than the bridge decides in the time.
+#[test]
+fn storms_of_short_frames() {
+    for config in [Config::small(), Config::x3100()] {
+        random::storms(native(&config), &config, 40..43);
+    }
+}
