@@ -122,6 +122,31 @@ pub fn stalled_ports_hold_their_limit_or_share<S: Simulator>(make: impl Fn() -> 
     }
 }
 
+/// Short frames for all, as fast as the bridge decides, while every other function takes none: each copy that is dropped
+/// counts, and those that leave in every third cycle count too.
+pub fn storms_on_stalled_ports<S: Simulator>(make: impl Fn() -> S, config: &Config) {
+    for parity in 0..2 {
+        let stalled: Vec<usize> = (config.wires..config.ports()).filter(|port| port % 2 == parity).collect();
+        let mut policy = open(config);
+        for &port in &stalled {
+            policy.limits[port].cells = 3;
+        }
+        let mut bench = bench(make(), config, &policy, Losses::Counted);
+        stalled.iter().for_each(|&port| bench.set_behaviour(port, Behaviour { pause: 0, stall: 100 }));
+        for number in 0..2000 {
+            let source = number % config.ports();
+            bench.send(source, frame(source, MacAddress::BROADCAST, 22, number), false);
+        }
+        bench.run().unwrap();
+        stalled.iter().for_each(|&port| bench.set_behaviour(port, Behaviour::default()));
+        bench.run().unwrap();
+        let report = bench.finish().unwrap();
+        assert_agrees(&report);
+        let dropped = report.drops().iter().find(|(reason, _)| reason.name() == "queue_full").unwrap().1;
+        assert!(dropped > 1500 * stalled.len() as u64, "{dropped} copies dropped");
+    }
+}
+
 /// A function whose frames go to a congested port waits, so that none is lost, until that port counts as dead: STALL_CYCLES
 /// to twice that after it took its last beat. Then others get what the function sends them.
 pub fn congested_ports_are_waited_for_while_they_live<S: Simulator>(make: impl Fn() -> S, config: &Config) {

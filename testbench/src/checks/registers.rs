@@ -66,9 +66,16 @@ pub fn every_address(sim: impl Simulator, config: &Config) {
     }
     bench.simulator().write(strobe, &[WORD_STROBE]);
     assert_eq!(bench.read_register(register("DATA3").offset).unwrap(), before);
+    // An outcome that is not zero, and an entry that is not there.
+    bench.command(Operation::Lookup, Table::Mac, 0, [0x5555_5555; 6]).unwrap();
+    let data = bench.simulator().interface().ports.iter().position(|port| port.name == "axi_rdata");
+    let data = data.expect("the bus has data");
     for address in (0..1 << 12).filter(|address| REGISTERS.iter().all(|register| register.offset != *address))
     {
         assert!(bench.read_register(address).is_err(), "read of {address:#x}");
+        let mut read = [0];
+        bench.simulator().read(data, &mut read);
+        assert_eq!(read, [0], "what a refused read of {address:#x} gives");
         assert!(bench.write_register(address, 1).is_err(), "write of {address:#x}");
     }
     assert_agrees(&bench.finish().unwrap());

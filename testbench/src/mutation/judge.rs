@@ -105,6 +105,10 @@ pub const CHECKS: &[Check] = &[
         run: |make, config| isolation::stalled_ports_hold_their_limit_or_share(make, config),
     },
     Check {
+        name: "storms_on_stalled_ports",
+        run: |make, config| isolation::storms_on_stalled_ports(make, config),
+    },
+    Check {
         name: "congested_ports_are_waited_for_while_they_live",
         run: |make, config| isolation::congested_ports_are_waited_for_while_they_live(make, config),
     },

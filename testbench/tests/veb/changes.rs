@@ -11,6 +11,12 @@ fn a_frame_sees_the_old_row_or_the_new() {
     }
 }
 
+#[test]
+fn a_frame_sees_the_old_row_or_the_new_natively() {
+    let config = Config::small();
+    changes::a_frame_sees_the_old_row_or_the_new(|| native(&config), &config, 6..7);
+}
+
 /// What the tables are told is what they read.
 #[test]
 fn rows_read_as_they_were_written() {

@@ -29,3 +29,10 @@ fn congested_ports_are_waited_for_while_they_live() {
     let config = Config::small();
     isolation::congested_ports_are_waited_for_while_they_live(|| native(&config), &config);
 }
+
+#[test]
+fn storms_on_stalled_ports() {
+    for config in [Config::small(), Config::x3100()] {
+        isolation::storms_on_stalled_ports(|| native(&config), &config);
+    }
+}

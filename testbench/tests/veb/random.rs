@@ -10,6 +10,13 @@ fn on_the_native_simulator() {
     }
 }
 
+/// What most faults of `testbench/mutation.toml` are found by.
+#[test]
+fn with_two_wires() {
+    let config = Config { wires: 2, ..Config::small() };
+    random::cases(native(&config), &config, 30..36, 300, 300);
+}
+
 #[test]
 fn in_verilator() {
     for config in Config::all() {
