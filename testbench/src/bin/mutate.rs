@@ -44,6 +44,9 @@ struct Options {
     /// Judge only these faults of the netlist, by their numbers
     #[arg(long, value_delimiter = ',')]
     only: Vec<u64>,
+    /// Do not try again what was noticed in the last run of this seed: for when checks have been added
+    #[arg(long)]
+    resume: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -56,7 +59,7 @@ struct Options {
     /// Judge one fault that was drawn before, in this process
     #[arg(long, requires = "folder")]
     judge: Option<u64>,
-    /// What to do with it: checks, or cycles for a comparison with the native simulator
+    /// What to do with it: first or all checks, or cycles for a comparison with the native simulator
     #[arg(long, default_value = "checks", requires = "judge")]
     part: String,
     /// Run this check only
@@ -99,7 +102,8 @@ fn judge_one(options: &Options, fault: u64) -> Result<(), MutationError> {
     if options.part == Part::Cycles.name() {
         judge::compare_cycles(&mutants);
     } else {
-        judge::judge(&mutants, options.check.as_deref(), |check| println!("{BEGINS}{check}"));
+        let first = (options.part == Part::First.name()).then_some(judge::CHECKS[0].name);
+        judge::judge(&mutants, options.check.as_deref().or(first), |check| println!("{BEGINS}{check}"));
     }
     Ok(())
 }
@@ -138,13 +142,19 @@ fn netlist_faults(
     let (verilog, interface) = design(count);
     let mut faults = netlist::draw(folder, &verilog, &interface.name, count, options.seed)?;
     faults.retain(|fault| options.only.is_empty() || options.only.contains(&fault.number));
+    let last = folder.join("outcomes.json");
+    let known = match fs::read_to_string(&last) {
+        Ok(text) if options.resume => serde_json::from_str(&text).unwrap_or_default(),
+        _ => vec![],
+    };
     let limits = Limits {
         jobs: options.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
-        run: Duration::from_secs(300),
-        proof: Duration::from_secs(120),
+        run: Duration::from_secs(600),
+        proof: Duration::from_secs(60),
     };
-    report.netlist = campaign::run(folder, &faults, &data.survivor, &limits, |outcome| {
+    report.netlist = campaign::run(folder, &faults, &known, &data.survivor, &limits, |outcome| {
         eprintln!("{}", Report::line(outcome, count));
     })?;
-    Ok(())
+    let text = serde_json::to_string(&report.netlist).expect("outcomes are plain data");
+    fs::write(&last, text).map_err(|error| MutationError::File { path: last, error })
 }

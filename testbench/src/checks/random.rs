@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::traffic::{case, draw, play};
+use sim::random::Random;
 use std::ops::Range;
 
 /// A case for each seed, of up to `frames` frames of up to `longest` bytes.
@@ -23,6 +24,12 @@ pub fn storms(sim: impl Simulator, config: &Config, seeds: Range<u64>) {
     for seed in seeds {
         let mut case = draw(&case(config, 3000, 300), seed);
         case.behaviour.iter_mut().for_each(|behaviour| behaviour.pause = 0);
+        // Entries of nobody, which come first and fill the table: others are found in all of its ways.
+        let mut random = Random::new(seed);
+        for _ in 0..config.entries / 2 {
+            let address = MacAddress::from_u64(0x0200_0000_0000 | random.word() & 0xff_ffff_ffff);
+            case.policy.insert_entry(0, address, PortSet::EMPTY);
+        }
         for arrival in case.arrivals.iter_mut().filter(|arrival| arrival.source % 3 != 0) {
             arrival.bytes.truncate(14 + arrival.bytes.len() % 12);
         }

@@ -81,6 +81,41 @@ pub fn every_address(sim: impl Simulator, config: &Config) {
     assert_agrees(&bench.finish().unwrap());
 }
 
+fn is_one(bench: &mut Bench<impl Simulator>, port: usize) -> bool {
+    let mut word = [0];
+    bench.simulator().read(port, &mut word);
+    word == [1]
+}
+
+/// A response stays until it is taken.
+pub fn responses_wait(sim: impl Simulator, config: &Config) {
+    let mut bench = bench(sim, config, &open(config), Losses::Forbidden);
+    let ports = bench.simulator().interface().ports.clone();
+    let port =
+        |name: &str| ports.iter().position(|port| port.name == format!("axi_{name}")).expect("of the bus");
+    let address = register("DATA0").offset as u64;
+    for (requests, valid, ready) in [(&["aw", "w"][..], "bvalid", "bready"), (&["ar"], "rvalid", "rready")] {
+        let valid_at = port(valid);
+        bench.simulator().write(port(ready), &[0]);
+        for request in requests {
+            let operand = if *request == "w" { "wdata".to_owned() } else { format!("{request}addr") };
+            bench.simulator().write(port(&operand), &[address]);
+            bench.simulator().write(port(&format!("{request}valid")), &[1]);
+        }
+        bench.cycle().unwrap();
+        requests.iter().for_each(|request| bench.simulator().write(port(&format!("{request}valid")), &[0]));
+        (0..10).for_each(|_| bench.cycle().unwrap());
+        for _ in 0..20 {
+            assert!(is_one(&mut bench, valid_at), "{valid} falls before {ready}");
+            bench.cycle().unwrap();
+        }
+        bench.simulator().write(port(ready), &[1]);
+        bench.cycle().unwrap();
+        assert!(!is_one(&mut bench, valid_at), "{valid} stays");
+    }
+    assert_agrees(&bench.finish().unwrap());
+}
+
 /// A command is taken where it is defined for its table, with an index in range and a number without a bit too many;
 /// others are refused.
 pub fn every_command(sim: impl Simulator, config: &Config) {

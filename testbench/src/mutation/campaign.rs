@@ -6,7 +6,7 @@ use super::{
     netlist::{self, Fault},
     read,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     env,
     fs::File,
@@ -21,12 +21,12 @@ use std::{
 };
 
 /// What became of a fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
     /// A check noticed.
     Killed { check: String, message: String },
-    /// No check noticed, and Yosys proves that there is nothing to notice.
+    /// The first check did not notice, and Yosys proves that there is nothing to notice.
     Equivalent,
     /// No check noticed.
     Survived {
@@ -38,7 +38,7 @@ pub enum Verdict {
 }
 
 /// A fault and its verdict.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     #[serde(flatten)]
     pub fault: Fault,
@@ -57,13 +57,15 @@ pub struct Limits {
     pub proof: Duration,
 }
 
-/// Judges every fault that was drawn in `folder`; `done` is told of each.
+/// Judges every fault that was drawn in `folder`; `done` is told of each. What `known` has of a fault that was noticed is not
+/// tried again.
 ///
 /// # Errors
 /// If a process cannot be started, or a check fails without any fault.
 pub fn run(
     folder: &Path,
     faults: &[Fault],
+    known: &[Outcome],
     survivors: &[Survivor],
     limits: &Limits,
     done: impl Fn(&Outcome) + Sync,
@@ -75,7 +77,11 @@ pub fn run(
     let outcomes = Mutex::new(vec![]);
     let work = || {
         while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let verdict = verdict(folder, fault, survivors, limits)?;
+            let old = known.iter().find(|outcome| outcome.fault.to_string() == fault.to_string());
+            let verdict = match old.map(|outcome| &outcome.verdict) {
+                Some(noticed @ Verdict::Killed { .. }) => noticed.clone(),
+                _ => verdict(folder, fault, survivors, limits)?,
+            };
             let outcome = Outcome { fault: fault.clone(), verdict };
             done(&outcome);
             outcomes.lock().expect("no thread has panicked").push(outcome);
@@ -97,11 +103,15 @@ fn verdict(
     survivors: &[Survivor],
     limits: &Limits,
 ) -> Result<Verdict, MutationError> {
-    if let Some((check, message)) = judge(folder, fault.number, Part::Checks, limits.run)? {
+    // Most are noticed at once, and what changes nothing is proven faster than checked.
+    if let Some((check, message)) = judge(folder, fault.number, Part::First, limits.run)? {
         return Ok(Verdict::Killed { check, message });
     }
     if netlist::is_equivalent(folder, fault, limits.proof)? {
         return Ok(Verdict::Equivalent);
+    }
+    if let Some((check, message)) = judge(folder, fault.number, Part::Checks, limits.run)? {
+        return Ok(Verdict::Killed { check, message });
     }
     let visible = judge(folder, fault.number, Part::Cycles, limits.run)?.is_some();
     let name = fault.to_string();
@@ -112,7 +122,9 @@ fn verdict(
 /// What a process does with its fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// [`super::judge::judge`].
+    /// The first check of [`super::judge::judge`].
+    First,
+    /// All of them.
     Checks,
     /// [`super::judge::compare_cycles`].
     Cycles,
@@ -122,6 +134,7 @@ impl Part {
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
+            Self::First => "first",
             Self::Checks => "checks",
             Self::Cycles => "cycles",
         }

@@ -109,6 +109,11 @@ pub const CHECKS: &[Check] = &[
         run: |make, config| isolation::storms_on_stalled_ports(make, config),
     },
     Check {
+        name: "congestion_begins_where_it_is_set",
+        run: |make, config| isolation::congestion_begins_where_it_is_set(make(), config),
+    },
+    Check { name: "responses_wait", run: |make, config| registers::responses_wait(make(), config) },
+    Check {
         name: "congested_ports_are_waited_for_while_they_live",
         run: |make, config| isolation::congested_ports_are_waited_for_while_they_live(make, config),
     },

@@ -1,7 +1,7 @@
 //! Random single faults in the emitted Verilog, drawn, built in and judged by Yosys.
 
 use super::{MutationError, read, root, write};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     fmt,
     fs::File,
@@ -14,7 +14,7 @@ use std::{
 pub const SELECTOR: &str = "mutation";
 
 /// One fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// From 1 on; what [`SELECTOR`] must be.
     pub number: u64,

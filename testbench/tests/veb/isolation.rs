@@ -36,3 +36,9 @@ fn storms_on_stalled_ports() {
         isolation::storms_on_stalled_ports(|| native(&config), &config);
     }
 }
+
+#[test]
+fn congestion_begins_where_it_is_set() {
+    let config = Config::small();
+    isolation::congestion_begins_where_it_is_set(native(&config), &config);
+}

@@ -10,6 +10,12 @@ fn every_address() {
 }
 
 #[test]
+fn responses_wait() {
+    let config = Config::small();
+    registers::responses_wait(native(&config), &config);
+}
+
+#[test]
 fn every_command() {
     let config = Config::small();
     registers::every_command(native(&config), &config);
