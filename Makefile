@@ -1,5 +1,5 @@
 # The two commands are `make demo` and `make test`; each sets up what it needs. The work is done in tools/.
-.PHONY: help demo test setup lint docs formal fuzz soak bench synth clean
+.PHONY: help demo test setup lint docs formal fuzz soak mutate bench synth clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ fuzz: setup ## random hardware in native, Verilator, Icarus and plain Rust; opti
 
 soak: setup ## the fuzzer with ever new seeds for MINUTES (default: 60)
 	@tools/soak.sh
+
+mutate: setup ## single faults in the bridge: does a test notice each? Options in ARGS
+	@cargo run --release --locked --package testbench --bin mutate -- $(ARGS)
 
 bench: ## simulated cycles and frames per second, cycles per frame of each block
 	@tools/setup.sh simulate

@@ -1,7 +1,9 @@
 //! What crosses crates: the fuzzer of the language, and integration tests of the whole.
 
+pub mod checks;
 pub mod formal;
 pub mod fuzz;
 mod guide;
+pub mod mutation;
 pub mod shrink;
 pub mod traffic;

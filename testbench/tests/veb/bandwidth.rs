@@ -1,11 +1,8 @@
 //! Rates of functions under overload, over 2 ms on the line.
 
 use super::*;
-use sim::{
-    scenario::Scenario,
-    traffic::{Stamp, Traffic, WIRE_OVERHEAD},
-    veb::player::{Plan, Player},
-};
+use sim::scenario::Scenario;
+use testbench::checks::bandwidth::{Share, few_shares, shares};
 
 /// What each function of `testbench/data/shares.toml` is to have of the wire, in Mb/s: those with a maximum theirs, the
 /// others the rest as 1 : 2 : 3.
@@ -22,39 +19,13 @@ fn expected(function: usize) -> f64 {
 #[test]
 fn shares_and_maxima_of_sixteen_functions() {
     let config = Config::x3100();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/shares.toml");
-    let scenario = Scenario::load(path).unwrap();
-    let flows = scenario.flows(&config).unwrap();
-    let plan = Plan {
-        policy: scenario.policy(&config).unwrap(),
-        traffic: Traffic::new(&flows, &config).unwrap(),
-        flows,
-        sinks: scenario.sinks(&config).unwrap(),
-        events: scenario.events(&config).unwrap(),
-        stop: scenario.stop(&config),
-    };
-    let bench = Bench::new(verilated(&config), &config, &plan.policy, Losses::Forbidden, 1).unwrap();
-    let mut player = Player::new(bench, &config, &plan);
-    // The first queue fills before the shares are felt.
-    let cycles_per_us = 250;
-    let (from, to) = (400 * cycles_per_us, 2400 * cycles_per_us);
-    let mut bits = vec![0; plan.flows.len()];
-    loop {
-        let (done, left) = player.play(100_000).unwrap();
-        for frame in left.iter().filter(|frame| (from..to).contains(&frame.cycle)) {
-            let stamp = Stamp::of_frame(&frame.bytes).expect("a frame of a flow");
-            bits[stamp.flow as usize] += 8 * (frame.bytes.len() as u64 + WIRE_OVERHEAD);
-        }
-        if done {
-            break;
-        }
-    }
-    assert_agrees(&player.finish().unwrap().0);
-    assert_eq!(bits.len(), 16);
-    for (function, bits) in bits.into_iter().enumerate() {
-        let rate = bits as f64 / 2000.0;
-        let ratio = rate / expected(function);
-        println!("vf{function}: {rate:.0} Mb/s on the line, {ratio:.3} of what it is to have");
-        assert!((ratio - 1.0).abs() < 0.02, "vf{function}: {ratio}");
-    }
+    let scenario = Scenario::load(concat!(env!("CARGO_MANIFEST_DIR"), "/data/shares.toml")).unwrap();
+    let expected: Vec<Share> =
+        (0..16).map(|function| Share { rate: expected(function), within: 0.02 }).collect();
+    shares(verilated(&config), &config, &scenario, &expected);
+}
+
+#[test]
+fn shares_and_maxima_of_five_functions() {
+    few_shares(verilated(&Config::small()), &Config::small());
 }

@@ -1,61 +1,12 @@
 //! A port that is dead must not be felt by the others.
 
 use super::*;
-use rtl::register_map;
-use sim::veb::bench::{Behaviour, Frame};
-
-/// Frames and the sum of their latencies at each port.
-fn delivered(config: &Config, dead: Option<usize>) -> Vec<(u64, u64)> {
-    let policy = open(config);
-    let mut bench = Bench::new(verilated(config), config, &policy, Losses::Counted, 1).unwrap();
-    bench.keep_left = true;
-    if let Some(port) = dead {
-        bench.set_behaviour(port, Behaviour { pause: 0, stall: 100 });
-    }
-    let (frames, length) = (400, 200);
-    let ports: Vec<usize> = (0..config.ports()).collect();
-    let start = bench.cycles() + 100;
-    // Every port sends to every other in turn, at half of what the data path can take.
-    let beats = (length as u64).div_ceil(config.bytes as u64);
-    let period = 2 * beats * ports.len() as u64;
-    let mut sent = std::collections::HashMap::new();
-    for number in 0..frames {
-        for &from in &ports {
-            let to = ports[(from + 1 + number % (ports.len() - 1)) % ports.len()];
-            let at = start + number as u64 * period + from as u64 * 2 * beats;
-            let bytes = frame(from, station(to), length, number * ports.len() + from);
-            sent.insert(bytes.clone(), at);
-            bench.send_frame(from, Frame { bytes, not_before: at, ..Frame::default() });
-        }
-    }
-    bench.run().unwrap();
-    let mut result = vec![(0, 0); ports.len()];
-    for left in bench.take_left() {
-        result[left.port].0 += 1;
-        result[left.port].1 += left.cycle - sent[&left.bytes];
-    }
-    // What waits for the dead port must still be right.
-    (0..ports.len()).for_each(|port| bench.set_behaviour(port, Behaviour::default()));
-    bench.run().unwrap();
-    assert_agrees(&bench.finish().unwrap());
-    result
-}
+use testbench::checks::isolation;
 
 #[test]
 fn a_dead_function_is_not_felt() {
     for config in [Config::small(), Config::x3100()] {
-        let dead = config.ports() - 1;
-        let (with, without) = (delivered(&config, Some(dead)), delivered(&config, None));
-        assert_eq!(with[dead].0, 0);
-        assert!(without[dead].0 > 300);
-        for port in (0..dead).filter(|&port| without[port].0 > 0) {
-            let latency = |run: &[(u64, u64)]| run[port].1 as f64 / run[port].0 as f64;
-            let (rate, late) =
-                (with[port].0 as f64 / without[port].0 as f64, latency(&with) / latency(&without));
-            println!("{} port {port}: rate {rate:.4}, latency {late:.4}", config.name);
-            assert!((rate - 1.0).abs() < 0.01, "port {port}: rate {rate}");
-            assert!(late < 1.01, "port {port}: latency {late}");
-        }
+        isolation::a_dead_function_is_not_felt(|| verilated(&config), &config);
     }
 }
 
@@ -63,24 +14,31 @@ fn a_dead_function_is_not_felt() {
 #[test]
 fn the_dead_do_not_use_up_the_reserve() {
     let config = Config::small();
-    let [manager, pf] = [1, 2];
-    let mut bench = bench(&config, &open(&config), Losses::Counted);
-    bench.write_register(register_map::register("RESERVE").offset, 300).unwrap();
-    for dead in 3..6 {
-        bench.set_behaviour(dead, Behaviour { pause: 0, stall: 100 });
+    isolation::the_dead_do_not_use_up_the_reserve(native(&config), &config);
+}
+
+/// No more and no less than the manager allows.
+#[test]
+fn stalled_ports_hold_their_limit_or_share() {
+    let config = Config::small();
+    isolation::stalled_ports_hold_their_limit_or_share(|| native(&config), &config);
+}
+
+#[test]
+fn congested_ports_are_waited_for_while_they_live() {
+    let config = Config::small();
+    isolation::congested_ports_are_waited_for_while_they_live(|| native(&config), &config);
+}
+
+#[test]
+fn storms_on_stalled_ports() {
+    for config in [Config::small(), Config::x3100()] {
+        isolation::storms_on_stalled_ports(|| native(&config), &config);
     }
-    for number in 0..1500 {
-        bench.send(0, frame(0, station(3 + number % 3), 200, number), false);
-    }
-    bench.run().unwrap();
-    bench.keep_left = true;
-    bench.set_behaviour(manager, Behaviour { pause: 60, stall: 0 });
-    for number in 0..200 {
-        bench.send(manager, frame(manager, station(pf), 200, 2000 + number), false);
-    }
-    bench.run().unwrap();
-    assert_eq!(bench.take_left().iter().filter(|left| left.port == pf).count(), 200);
-    (3..6).for_each(|port| bench.set_behaviour(port, Behaviour::default()));
-    bench.run().unwrap();
-    assert_agrees(&bench.finish().unwrap());
+}
+
+#[test]
+fn congestion_begins_where_it_is_set() {
+    let config = Config::small();
+    isolation::congestion_begins_where_it_is_set(native(&config), &config);
 }

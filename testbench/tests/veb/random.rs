@@ -2,32 +2,15 @@
 
 use super::*;
 use hdl::Simulator;
-use sim::veb::bench::BenchError;
-use testbench::{
-    shrink::explain,
-    traffic::{case, draw, play},
-};
+use std::ops::Range;
+use testbench::{checks::random, shrink::explain, traffic::case};
 
-fn run<S: Simulator>(
-    sim: impl Fn() -> S,
-    config: &Config,
-    seeds: std::ops::Range<u64>,
-    frames: usize,
-    longest: usize,
-) {
+/// Random cases; what fails becomes a small scenario.
+fn run<S: Simulator>(sim: impl Fn() -> S, config: &Config, seeds: Range<u64>, frames: usize, longest: usize) {
     let cases = case(config, frames, longest);
-    let play_all = || -> Result<Report, BenchError> {
-        let after_reset = Policy::new(config.wires, config.functions());
-        let mut bench = Bench::new(sim(), config, &after_reset, Losses::Counted, 1)?;
-        seeds.clone().try_for_each(|seed| play(&mut bench, &draw(&cases, seed)))?;
-        bench.finish()
-    };
-    let wrong = match play_all() {
-        Ok(report) if report.mismatch_count() == 0 => return,
-        Ok(report) => format!("{:#?}", report.mismatches),
-        Err(error) => error.to_string(),
-    };
-    panic!("{}: {}\n{wrong}", config.name, explain(config, &cases, seeds.clone(), &sim));
+    if let Err(wrong) = random::cases(sim(), config, &cases, seeds.clone()) {
+        panic!("{}\n{wrong}", explain(config, &cases, seeds, sim));
+    }
 }
 
 #[test]
@@ -35,6 +18,13 @@ fn on_the_native_simulator() {
     for config in Config::all() {
         run(|| native(&config), &config, 0..3, 300, 400);
     }
+}
+
+/// What most faults of `testbench/mutation.toml` are found by.
+#[test]
+fn with_two_wires() {
+    let config = Config { wires: 2, ..Config::small() };
+    run(|| native(&config), &config, 30..36, 300, 300);
 }
 
 #[test]
@@ -57,16 +47,13 @@ fn at_the_ends_of_the_range() {
 #[test]
 fn reset_in_the_middle_of_traffic() {
     let config = Config::small();
-    let mut bench = bench(&config, &open(&config), Losses::Counted);
-    for round in 0..8 {
-        let case = draw(&case(&config, 100, 600), 100 + round);
-        bench.set_policy_that_fits(&case.policy).unwrap();
-        for arrival in &case.arrivals {
-            bench.send(arrival.source, arrival.bytes.clone(), arrival.error);
-        }
-        (0..100 + 37 * round).for_each(|_| bench.cycle().unwrap());
-        bench.reset().unwrap();
+    random::reset_in_the_middle_of_traffic(native(&config), &config);
+}
+
+/// More frames than the bridge decides in the time.
+#[test]
+fn storms_of_short_frames() {
+    for config in [Config::small(), Config::x3100()] {
+        random::storms(native(&config), &config, 40..43);
     }
-    play(&mut bench, &draw(&case(&config, 200, 600), 99)).unwrap();
-    assert_agrees(&bench.finish().unwrap());
 }

@@ -95,6 +95,14 @@ impl<S: Simulator> Bench<S> {
             _ => rows::Operation::Read,
         };
         self.command(operation, change.table, change.index, change.data)?;
+        self.row()
+    }
+
+    /// DATA0 to DATA5: the row that the last command has read.
+    ///
+    /// # Errors
+    /// See [`Bench::read_register`].
+    pub fn row(&mut self) -> Result<[u32; WORDS], BenchError> {
         let mut data = [0; WORDS];
         for (word, address) in data.iter_mut().zip(DATA) {
             *word = self.read_register(address)?;
