@@ -67,9 +67,12 @@ fn mhz(rate: Option<f64>) -> String {
 pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
     let registered = fpga::Boundary::Registered;
     if let Some(path) = &arguments.write {
+        let sections = ["blocks", "peers"].map(|name| format!("{name} {}", arguments.config.name));
+        page::check(path, &sections)?;
         let blocks = measure(arguments, &chosen(&arguments.config, "veb/")?, &registered)?;
         let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
-        page::write(path, &[("blocks", page::table(&blocks)), ("peers", peers::table(&compared))])?;
+        let [of_blocks, of_peers] = sections;
+        page::write(path, &[(of_blocks, page::table(&blocks)), (of_peers, peers::table(&compared))])?;
     } else if arguments.peers {
         let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
         output::print(&peers::table(&compared));
@@ -166,6 +169,6 @@ mod tests {
             blocks.iter().map(|block| Measured { name: block.name.clone(), report: report(block) }).collect();
         let table = peers::table(&measured);
         assert_eq!(table.lines().count(), 2 + peers::COMPARISONS.len());
-        assert!(table.contains("six ports: maxima, shares and classes | 70 | 7 | 0 | 200 |"), "{table}");
+        assert!(table.contains("five functions: maxima, shares and classes | 60 | 6 | 0 | 200 |"), "{table}");
     }
 }

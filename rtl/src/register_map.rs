@@ -199,7 +199,7 @@ impl Position {
 /// A row of these fields, which may be given fewer bits than they have; all other bits are 0.
 ///
 /// # Panics
-/// If fields overlap.
+/// If fields overlap, or bits are more than their field has.
 #[track_caller]
 pub fn row(fields: impl IntoIterator<Item = (Position, Bits)>) -> Bits {
     let mut fields: Vec<(Position, Bits)> = fields.into_iter().collect();
@@ -210,6 +210,7 @@ pub fn row(fields: impl IntoIterator<Item = (Position, Bits)>) -> Bits {
         if gap > 0 {
             parts.push(lit(0, gap));
         }
+        assert!(bits.width() <= position.width, "{} bits in a field of {}", bits.width(), position.width);
         parts.push(bits);
         end = position.bit() + bits.width();
     }

@@ -53,7 +53,7 @@ pub struct Options {
     /// How many random modules.
     pub modules: usize,
     pub seed: u64,
-    /// Batches that an earlier run of the same options has done: it reported each.
+    /// Batches, from the first, that an earlier run of the same options has done.
     pub done: usize,
 }
 

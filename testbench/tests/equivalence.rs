@@ -14,7 +14,7 @@ const MODEL: usize = 12_000;
 const CLEARING: u64 = 4200;
 
 /// What random stimuli cannot move: they wait for addresses. `tests/control.rs` and `tests/veb/equivalence.rs` know those of
-/// the bridge.
+/// the bridge; the configuration space has tests in the native simulator only.
 const ADDRESSED: [&str; 3] = ["veb/control/", "veb/veb/", "pcie/configuration/"];
 
 /// Runs all `blocks` as a few merged designs.

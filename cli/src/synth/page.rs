@@ -28,25 +28,37 @@ pub fn table(measured: &[Measured]) -> String {
     out
 }
 
-/// Writes each text between its marks in a page: `<!-- begin NAME -->` and `<!-- end NAME -->`, each a line.
+/// Whether a page has room for these sections: each between `<!-- begin NAME -->` and `<!-- end NAME -->`, each a line.
+///
+/// # Errors
+/// The file cannot be read, or lacks a mark.
+pub fn check(path: &Path, names: &[String]) -> Result<(), Error> {
+    let page = read(path)?;
+    names.iter().try_for_each(|name| replaced(path, &page, name, "").map(|_| ()))
+}
+
+/// Writes each text into its section.
 ///
 /// # Errors
 /// The file cannot be read or written, or lacks a mark; it is then as it was.
-pub fn write(path: &Path, sections: &[(&str, String)]) -> Result<(), Error> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut page = fs::read_to_string(path).map_err(read)?;
+pub fn write(path: &Path, sections: &[(String, String)]) -> Result<(), Error> {
+    let mut page = read(path)?;
     for (name, text) in sections {
-        page = replaced(&page, name, text)
-            .ok_or_else(|| Error::NoMarks { path: path.to_owned(), name: (*name).to_owned() })?;
+        page = replaced(path, &page, name, text)?;
     }
     fs::write(path, page).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-fn replaced(page: &str, name: &str, text: &str) -> Option<String> {
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn replaced(path: &Path, page: &str, name: &str, text: &str) -> Result<String, Error> {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->\n"));
-    let (before, rest) = page.split_once(&begin)?;
-    let (_, after) = rest.split_once(&end)?;
-    Some([before, &begin, "\n", text, "\n", &end, after].concat())
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) =
+        parts.ok_or_else(|| Error::NoMarks { path: path.to_owned(), name: name.to_owned() })?;
+    Ok([before, &begin, "\n", text, "\n", &end, after].concat())
 }
 
 #[cfg(test)]
@@ -56,16 +68,18 @@ mod tests {
     #[test]
     fn only_what_stands_between_the_marks_changes() {
         let page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n";
-        let new = replaced(page, "x", "| new |\n").unwrap();
-        assert_eq!(new, "a\n<!-- begin x -->\n\n| new |\n\n<!-- end x -->\nb\n");
-        assert_eq!(replaced(&new, "x", "| new |\n"), Some(new.clone()));
-        assert_eq!(replaced(page, "y", ""), None);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page.md");
         fs::write(&path, page).unwrap();
-        let sections = [("x", "new\n".to_owned()), ("y", String::new())];
-        let error = write(&path, &sections).unwrap_err();
-        assert!(error.to_string().ends_with("page.md: has no lines `<!-- begin y -->` and `<!-- end y -->`"));
+        let section = |name: &str| (name.to_owned(), "| new |\n".to_owned());
+        let error = write(&path, &[section("x"), section("y")]).unwrap_err().to_string();
+        assert!(error.ends_with("page.md: has no lines `<!-- begin y -->` and `<!-- end y -->`"), "{error}");
+        assert_eq!(check(&path, &["y".to_owned()]).unwrap_err().to_string(), error);
         assert_eq!(fs::read_to_string(&path).unwrap(), page);
+        for _ in 0..2 {
+            write(&path, &[section("x")]).unwrap();
+            let expected = "a\n<!-- begin x -->\n\n| new |\n\n<!-- end x -->\nb\n";
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        }
     }
 }

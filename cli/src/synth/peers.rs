@@ -45,10 +45,10 @@ pub const COMPARISONS: [Comparison; 9] = [
         theirs: [1718, 662, 14, 177],
     },
     Comparison {
-        ours: &[("veb/shaper/", 1), ("veb/gate/", 6)],
-        what: "`shaper` with the gates of six ports: maxima, shares and classes",
-        peer: "verilog-axis `axis_rate_limit`, six of them: maxima only",
-        theirs: [1296, 1062, 0, 190],
+        ours: &[("veb/shaper/", 1), ("veb/gate/", 5)],
+        what: "`shaper` with the gates of five functions: maxima, shares and classes",
+        peer: "verilog-axis `axis_rate_limit`, five of them: maxima only",
+        theirs: [1080, 885, 0, 190],
     },
     Comparison {
         ours: &[("veb/statistics/", 1)],

@@ -68,8 +68,8 @@ enum State {
 ///
 /// - A request to a function that is not there, of more than one word, or with poisoned data is completed with Unsupported
 ///   Request and has no effect (2.3.1, 2.7.2.2).
-/// - Any other is completed with success. The completer is the function, or what was asked for if there is none (2.2.9).
-/// - A write of type 0 tells this device its bus, whatever becomes of it (2.2.6.2).
+/// - Any other is completed with success. The completer is the function, or function 0 if there is none (2.2.9).
+/// - A write of type 0 that succeeds tells this device its bus (2.2.6.2); it is 0 until then.
 ///
 /// ```text
 ///  request ─► routing ─► access ─► completion
@@ -84,6 +84,7 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         let request = reg_without_reset(ConfigRequest::ty());
         let bus = reg(U::<8>::ty());
         let function = reg_without_reset(bits(function_bits(config)));
+        let exists = reg_without_reset(flag());
         let succeeds = reg_without_reset(flag());
         let data = reg_without_reset(U::<32>::ty());
         let header = request.header;
@@ -108,16 +109,15 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
                 request.set(io.request.payload);
                 when(io.request.valid, || state.set(State::Route));
             }
-            State::Route => {
-                when(is_write & !is_type_1, || bus.set(header.bus));
-                state.set(State::Routing);
-            }
+            State::Route => state.set(State::Routing),
             State::Routing => state.set(State::Routed),
             State::Routed => state.set(State::Decide),
             State::Decide => {
                 function.set(io.found.payload);
                 let is_supported = io.found.valid & is_one_word & !header.first.poisoned;
+                exists.set(io.found.valid);
                 succeeds.set(is_supported);
+                when(is_supported & is_write & !is_type_1, || bus.set(header.bus));
                 when(is_supported, || state.set(State::Ask)).otherwise(|| state.set(State::Complete));
             }
             State::Ask => {
@@ -134,11 +134,11 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
 
         let has_data = succeeds & !is_write;
         let none = CompletionHeader::ty().zero();
-        let own_bus = is_type_1.mux(header.bus, bus);
+        let own_bus = Bits::from((is_type_1 & exists).mux(header.bus, bus));
         let of_kind = has_data.mux(lit(kind::COMPLETION_WITH_DATA, 8), lit(kind::COMPLETION, 8));
         let status = |status: Status| lit(status as u128, 3);
         io.completion.payload.header.set(CompletionHeader {
-            completer: cat([own_bus, header.number]).as_u(),
+            completer: cat([own_bus, exists.mux(header.number.into(), lit(0, 8))]).as_u(),
             status: succeeds.mux(status(Status::Successful), status(Status::UnsupportedRequest)).as_u(),
             // Of anything but a read of memory (2.2.9).
             byte_count: lit(4, 12).as_u(),

@@ -55,9 +55,9 @@ pub struct Settings {
     /// Functions whose own base addresses are answered.
     #[ty(bits(functions(config)))]
     pub memory_space: Bits,
-    /// Most bytes of payload: 128 shifted left by this.
+    /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next three.
     pub payload: U<3>,
-    /// Most bytes of a read request: 128 shifted left by this.
+    /// Most bytes of a read request: 128 shifted left by this, 0 to 5.
     pub read_request: U<3>,
     pub extended_tags: Bool,
     pub relaxed_ordering: Bool,
@@ -205,15 +205,17 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let cleared = reg(flag());
         io.cleared.set(cleared);
 
-        // Whose turn it is: resets come before marks, marks before accesses.
+        // Whose turn it is: resets come first, marks before accesses, but for a mark behind another one.
         /// The register that a reset is at; after the fundamental reset also the function.
         let walk = reg(bits(function_bits + REGISTER_BITS));
         let walk_register = walk.trunc(REGISTER_BITS);
         let walk_function = cleared.mux(io.reset.payload, walk.slice(REGISTER_BITS, function_bits));
         let walks = !cleared | io.reset.valid;
         let idle = state.is(State::Idle);
-        io.mark.ready.set(idle & !walks);
-        io.access.ready.set(idle & !walks & !io.mark.valid);
+        let marked = task.is(Task::Mark);
+        let takes_mark = io.mark.valid & !(io.access.valid & marked);
+        io.mark.ready.set(idle & !walks & !(io.access.valid & marked));
+        io.access.ready.set(idle & !walks & !takes_mark);
         when(idle, || {
             access.set(io.access.payload);
             task.set(Task::Access);
@@ -222,7 +224,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
                 access.register.set(walk_register.zext(10).as_u());
                 task.set(Task::Reset);
             })
-            .elsewhen(io.mark.valid, || {
+            .elsewhen(takes_mark, || {
                 access.function.set(io.mark.payload.function);
                 access.register.set(io.mark.payload.register);
                 access.data.set(io.mark.payload.data);
@@ -311,8 +313,9 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.msix_enable.set(each("msix.head.enable"));
         settings.msix_mask.set(each("msix.head.function_mask"));
         settings.asleep.set(each("power.control.power_state"));
-        settings.payload.set(first("express.device_control.payload", 3).as_u());
-        settings.read_request.set(first("express.device_control.read_request", 3).as_u());
+        let at_most = |value: Bits, most: usize| value.gt(most).mux(lit(most as u128, 3), value).as_u();
+        settings.payload.set(at_most(first("express.device_control.payload", 3), 2));
+        settings.read_request.set(at_most(first("express.device_control.read_request", 3), 5));
         settings.extended_tags.set(first("express.device_control.extended_tags_enable", 1).as_bool());
         settings.relaxed_ordering.set(first("express.device_control.relaxed_ordering", 1).as_bool());
         settings.vf_memory_space.set(first("virtualization.control.memory_space", 1).as_bool());

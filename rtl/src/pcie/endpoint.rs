@@ -74,8 +74,17 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         configuration.pending.set(0);
         configuration.mark.valid.set(false);
         configuration.mark.payload.set(configuration.mark.payload.zero());
-        resets.enq.valid.set(configuration.reset_request.valid);
-        resets.enq.payload.set(configuration.reset_request.payload);
+        // A function is reset when the completion of the request for it has left (6.6.2).
+        let is_asked = reg(flag());
+        let asked = reg_without_reset(bits(function_bits(config)));
+        let leaves = requests.completion.fire();
+        when(configuration.reset_request.valid, || {
+            is_asked.set(true);
+            asked.set(configuration.reset_request.payload);
+        })
+        .elsewhen(leaves, || is_asked.set(false));
+        resets.enq.valid.set(is_asked & leaves);
+        resets.enq.payload.set(asked);
         configuration.reset.connect(&resets.deq);
         io.cleared.set(configuration.cleared);
     })

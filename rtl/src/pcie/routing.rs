@@ -10,7 +10,7 @@ pub struct RoutingIo {
     /// The legacy personality.
     #[input]
     pub legacy: Bool,
-    /// How many functions it has: 1, 2, 4 or 8.
+    /// How many functions it has: 1, 2, 4 or 8; no more than there are.
     #[input]
     pub legacy_functions: U<4>,
     /// Virtual functions are there.
@@ -60,12 +60,9 @@ pub fn routing(config: &Config) -> RoutingIo {
 
         let from_first = delay_without_reset(number - delay_without_reset(first));
         let is_behind = delay_without_reset(number.ge(delay_without_reset(first)));
-        let is_here = !is_type_1
-            & delay_without_reset(
-                io.legacy
-                    .mux(target.trunc(8).lt(Bits::from(io.legacy_functions).zext(8)), target.trunc(8).lt(2)),
-            );
-        let is_here = delay_without_reset(is_here);
+        let count = io.legacy.mux(io.legacy_functions.into(), lit(2, 4));
+        let is_known = target.trunc(8).lt(count.zext(8)) & target.trunc(8).lt(functions(config));
+        let is_here = delay_without_reset(!is_type_1 & delay_without_reset(is_known));
         let is_elsewhere = delay_without_reset(is_type_1 & !buses.any());
         let number = delay_without_reset(number.trunc(function_bits));
 

@@ -110,7 +110,7 @@ pub struct RootPort<S> {
     pub subordinate: u8,
     /// ARI forwarding: device numbers below are part of function numbers.
     pub alternative_routing: bool,
-    /// The bus that the endpoint takes for its own: 0 until a write of type 0 has told it (2.2.9).
+    /// The bus that the endpoint takes for its own: 0 until a write of type 0 has succeeded (2.2.9).
     captured: u8,
     tag: u8,
     request: [PortIndex; 3],
@@ -249,27 +249,28 @@ impl<S: Simulator> RootPort<S> {
         }
         let data = self.word(self.completion[2]) as u32;
         self.wait(1)?;
-        if write.is_some() && !is_type_1 {
-            self.captured = id.bus();
-        }
-        let completer = RoutingId::new(if is_type_1 { id.bus() } else { self.captured }, id.number());
         // Completion with data, completion, or unsupported request; byte count 4 and lower address 0 (2.2.9).
-        let expected = |kind: u128, status: u128, length: u128| {
-            REQUESTER << 80
-                | tag << 72
-                | u128::from(completer.0) << 48
-                | status << 45
-                | 4 << 32
-                | kind << 24
-                | length
+        let header = |completer: RoutingId, kind: u128, status: u128, length: u128| {
+            let completer = u128::from(completer.0) << 48;
+            REQUESTER << 80 | tag << 72 | completer | status << 45 | 4 << 32 | kind << 24 | length
         };
-        let supported = if write.is_some() { expected(0x0A, 0, 0) } else { expected(0x4A, 0, 1) };
+        let bus = match (is_type_1, write) {
+            (true, _) | (false, Some(_)) => id.bus(),
+            (false, None) => self.captured,
+        };
+        let completer = RoutingId::new(bus, id.number());
+        let supported =
+            if write.is_some() { header(completer, 0x0A, 0, 0) } else { header(completer, 0x4A, 0, 1) };
         if got == supported {
-            Ok(Some(data))
-        } else if got == expected(0x0A, 1, 0) {
-            Ok(None)
-        } else {
-            Err(RootError::Completion { id, got, expected: supported })
+            if !is_type_1 {
+                self.captured = bus;
+            }
+            return Ok(Some(data));
+        }
+        // Of a function that is not there, function 0 says so.
+        match got == header(RoutingId::new(self.captured, 0), 0x0A, 1, 0) {
+            true => Ok(None),
+            false => Err(RootError::Completion { id, got, expected: supported }),
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::{Problem, ScenarioError};
 use super::file::Row;
 use super::names::Names;
 use super::values::{FieldValue, PortList};
-use crate::veb::policy::Change;
+use crate::veb::policy::{Change, MAX_RATE};
 
 /// The change that a row of a file is.
 pub fn change(names: &Names, row: &Row) -> Result<Change, ScenarioError> {
@@ -78,7 +78,7 @@ fn number(names: &Names, field: &Field, value: &Spanned<FieldValue>) -> Result<u
         }
         FieldValue::Flag(flag) if width == 1 => return Ok((*flag).into()),
         FieldValue::Number(number) if !is_port_set(field) && !is_address(field) => {
-            if let Some(number) = u128::try_from(*number).ok().filter(|number| number >> width == 0) {
+            if let Some(number) = u128::try_from(*number).ok().filter(|number| *number <= most(field)) {
                 return Ok(number);
             }
         }
@@ -87,13 +87,21 @@ fn number(names: &Names, field: &Field, value: &Spanned<FieldValue>) -> Result<u
     names.source.fail(value, Problem::FieldValue { field: field.name, allowed: allowed(field) })
 }
 
+/// The highest number that a field takes.
+fn most(field: &Field) -> u128 {
+    match field.name {
+        "maximum" => MAX_RATE.into(),
+        _ => (1 << field.position.width) - 1,
+    }
+}
+
 fn allowed(field: &Field) -> String {
     let named = (field.values)();
     match field.position.width {
         _ if is_port_set(field) => "ports".into(),
         _ if is_address(field) => "an address".into(),
         1 => "true or false".into(),
-        width if named.is_empty() => format!("a number from 0 to {}", (1u128 << width) - 1),
+        _ if named.is_empty() => format!("a number from 0 to {}", most(field)),
         _ => named.into_iter().map(|named| format!("\"{}\"", named.name)).collect::<Vec<_>>().join(" or "),
     }
 }

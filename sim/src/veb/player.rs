@@ -118,6 +118,8 @@ impl<S: Simulator> Player<S> {
                 self.traffic.is_finished(self.now()) || self.stop.is_some_and(|stop| self.now() >= stop);
             if all_sent && self.events.is_empty() {
                 done = self.bench.run_for(end - self.now())?;
+            } else if self.events.is_empty() {
+                self.bench.cycle_with_patience()?;
             } else {
                 self.bench.cycle()?;
             }

@@ -19,7 +19,8 @@ struct Arguments {
     modules: usize,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Go on behind so many batches: the lines that a run of the same options printed before it was stopped.
+    /// Go on behind so many batches: the lines that a run of the same options printed before it was stopped, less one
+    /// for each of its threads, which may have finished out of order.
     #[arg(long, default_value_t = 0)]
     done: usize,
     /// Cycles of each run.

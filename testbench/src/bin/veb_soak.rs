@@ -40,6 +40,10 @@ fn main() -> ExitCode {
             break;
         }
         let config = if seed.is_multiple_of(10) { &most } else { &named[seed as usize % named.len()] };
+        if let Err(error) = bridge(config, seed) {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
         let wrong = match run(config, seed, options.cases) {
             Ok(report) => {
                 done += report.frames_in;

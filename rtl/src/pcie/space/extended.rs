@@ -45,7 +45,7 @@ const UNCORRECTABLE: [(usize, &str, bool, bool, &str); 6] = [
     (12, "poisoned", true, false, "Poisoned data was received."),
     (14, "completion_timeout", true, false, "A request of the function got no completion."),
     (15, "completer_abort", true, false, "The function completed a request with Completer Abort."),
-    (16, "unexpected_completion", false, false, "A completion came that nobody waits for."),
+    (16, "unexpected_completion", true, false, "A completion came that nobody waits for."),
     (18, "malformed", false, true, "Something malformed was received."),
     (20, "unsupported_request", true, false, "The function does not support a request that it got."),
 ];

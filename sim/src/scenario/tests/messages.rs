@@ -252,6 +252,7 @@ fn rows_that_the_hardware_does_not_have() {
     assert_eq!(field("VLAN", "members = 1"), "7:18: `members` takes ports");
     assert!(field("VLAN", "members = [\"vf9\"]").contains("unknown port `vf9`"));
     assert_eq!(field("PORT", "pvid = 4096"), "7:15: `pvid` takes a number from 0 to 4095");
+    assert_eq!(field("RATE", "maximum = 50000"), "7:18: `maximum` takes a number from 0 to 40000");
     assert_eq!(field("PORT", "pvid = -1"), "7:15: `pvid` takes a number from 0 to 4095");
     assert_eq!(field("PORT", "prune = 2"), "7:16: `prune` takes true or false");
     assert_eq!(field("PORT", "mode = \"hub\""), "7:15: `mode` takes \"veb\" or \"vepa\" or \"isolated\"");

@@ -64,8 +64,12 @@ impl<S: Simulator> Bench<S> {
     /// See [`Bench::set_policy`].
     pub fn set_policy_between_frames(&mut self, policy: &Policy) -> Result<(), BenchError> {
         self.held = true;
+        let deadline = self.cycles() + PATIENCE;
         while !self.is_between_frames() {
             self.cycle()?;
+            if self.cycles() > deadline {
+                return Err(BenchError::Stuck(PATIENCE));
+            }
         }
         (0..DECIDED).try_for_each(|_| self.cycle())?;
         let result = self.set_policy(policy);

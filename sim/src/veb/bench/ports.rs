@@ -126,6 +126,7 @@ impl<S: Simulator> Bench<S> {
     /// How a port is treated from now on.
     pub fn set_behaviour(&mut self, port: usize, behaviour: Behaviour) {
         self.behaviour[port] = behaviour;
+        self.idle_cycles = 0;
     }
 
     /// Queues a frame at a port.
@@ -144,6 +145,7 @@ impl<S: Simulator> Bench<S> {
         assert!(!frame.bytes.is_empty(), "a frame has at least one byte");
         self.ingress[port].waiting.push_back(frame);
         self.waiting += 1;
+        self.idle_cycles = 0;
     }
 
     /// Nothing is on offer, waits or has come out in part.
@@ -203,7 +205,9 @@ impl<S: Simulator> Bench<S> {
         let frame = ingress.waiting.front().filter(|frame| frame.not_before <= now);
         let paused = self.behaviour[port].pause > 0 && self.random.chance(self.behaviour[port].pause);
         let ports = ingress.ports;
+        // While no frame may begin, those that have begun come to their end.
         let held = self.held && ingress.moved == 0;
+        let paused = paused && !(self.held && ingress.moved > 0);
         let Some(frame) = frame.filter(|_| !paused && !held) else {
             if std::mem::replace(&mut ingress.valid, false) {
                 self.sim.write(ports.valid, &[0]);

@@ -42,6 +42,9 @@ impl fmt::Display for FrameOut {
 /// A difference between the hardware and the model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mismatch {
+    /// A frame entered while the policy changed that may leave like another one, so that nobody can tell what became of it.
+    #[error("{frame} is like another one, and a row changes: frames must differ then")]
+    Alike { frame: FrameIn },
     /// A frame left with its error flag set.
     #[error("{out} has the error flag set")]
     Bad { out: FrameOut },

@@ -58,8 +58,7 @@ impl Scoreboard {
     /// nothing else. As [`Scoreboard::entered`] otherwise.
     ///
     /// # Panics
-    /// If there is no port `source`, no alternative, or losses are allowed; or if the frame may leave with the same bytes
-    /// as another one: frames in such a run are to be stamped.
+    /// If there is no port `source`, no alternative, or losses are allowed.
     pub fn entered_during_change(&mut self, source: usize, bytes: &[u8], alternatives: Vec<Decision>) {
         let [first, others @ ..] = alternatives.as_slice() else { panic!("a frame without a decision") };
         if others.iter().all(|other| other == first) {
@@ -71,7 +70,10 @@ impl Scoreboard {
         for copies in alternatives.iter().flat_map(Decision::copies) {
             let owner = *self.undecided.contents.entry(copies.bytes.clone()).or_insert(index);
             let is_unique = owner == index && !self.due.contains_key(&copies.bytes);
-            assert!(is_unique, "frames that enter while the policy changes must all differ");
+            if !is_unique {
+                let frame = self.frame_in(id);
+                return self.report(Mismatch::Alike { frame });
+            }
         }
         self.undecided.frames.push(Frame { id, bytes: bytes.into(), alternatives, left: PortSet::EMPTY });
     }
