@@ -1,7 +1,7 @@
 //! Values at power-up for the emitted Verilog, which leaves them open: those that the native simulator starts with.
 
 use hdl::{Design, ir::*};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Inserts an `initial` block in each module of `verilog`, the text of `design`, that sets its registers to their
 /// reset values, or 0, and its memories without initial contents to 0; it begins with `delay`.
@@ -57,9 +57,9 @@ fn initial(module: &Module, declared: &[String], delay: &str) -> String {
     for (index, signal) in module.signals.iter().enumerate().filter(|(_, signal)| !signal.ghost) {
         let name = match known(&signal.name) {
             true => &signal.name,
-            false => match output_of(module, SignalId(index as u32)) {
-                Some(output) if known(output) => output,
-                _ => continue,
+            false => match output_of(module, SignalId(index as u32), known) {
+                Some(output) => output,
+                None => continue,
             },
         };
         let value = match &signal.kind {
@@ -83,15 +83,44 @@ fn initial(module: &Module, declared: &[String], delay: &str) -> String {
     format!("integer power;\ninitial begin\n{delay}\n{}\nend\n", lines.join("\n"))
 }
 
-/// The output that is nothing but this register: the emitter prints one variable for both.
-fn output_of(module: &Module, register: SignalId) -> Option<&str> {
-    module.body.iter().find_map(|stmt| match stmt {
-        Stmt::Assign { target, part: Part::Whole, value, .. }
-            if module.expr(*value).op == Op::Signal(register)
-                && module.signal(*target).kind == SignalKind::Output =>
-        {
-            Some(module.signal(*target).name.as_str())
+/// The output that is nothing but this register: the emitter prints one variable for both, and finds out through
+/// expressions that change nothing. An output that is a variable has one register behind it that is none.
+fn output_of(module: &Module, register: SignalId, known: impl Fn(&str) -> bool) -> Option<&str> {
+    module.body.iter().find_map(|stmt| {
+        let Stmt::Assign { target, part: Part::Whole, value, .. } = stmt else { return None };
+        let output = module.signal(*target);
+        if output.kind != SignalKind::Output || !known(&output.name) {
+            return None;
         }
-        _ => None,
+        let (mut behind, mut seen) = (vec![], HashSet::new());
+        registers_behind(module, *value, &mut seen, &mut behind);
+        behind.retain(|id| module.signal(*id).width == output.width && !known(&module.signal(*id).name));
+        (behind == [register]).then_some(output.name.as_str())
     })
+}
+
+/// The registers that an expression reads, each once.
+fn registers_behind(module: &Module, expr: ExprId, seen: &mut HashSet<ExprId>, found: &mut Vec<SignalId>) {
+    if !seen.insert(expr) {
+        return;
+    }
+    let op = &module.expr(expr).op;
+    op.operands().into_iter().for_each(|operand| registers_behind(module, operand, seen, found));
+    let Op::Signal(id) = *op else { return };
+    match module.signal(id).kind {
+        SignalKind::Register { .. } | SignalKind::MemoryRead { .. } => {
+            if !found.contains(&id) {
+                found.push(id);
+            }
+        }
+        _ => {
+            for stmt in &module.body {
+                if let Stmt::Assign { target, part: Part::Whole, value, .. } = stmt
+                    && *target == id
+                {
+                    registers_behind(module, *value, seen, found);
+                }
+            }
+        }
+    }
 }
