@@ -150,7 +150,7 @@ fn netlist_faults(
     let limits = Limits {
         jobs: options.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
         run: Duration::from_secs(600),
-        proof: Duration::from_secs(60),
+        proof: Duration::from_secs(180),
     };
     report.netlist = campaign::run(folder, &faults, &known, &data.survivor, &limits, |outcome| {
         eprintln!("{}", Report::line(outcome, count));
