@@ -34,6 +34,8 @@ pub struct Hand {
 pub struct Survivor {
     /// As [`super::netlist::Fault`] prints itself.
     pub fault: String,
+    /// An argument says that nothing can notice it.
+    pub unobservable: bool,
     pub reason: String,
 }
 

@@ -1,7 +1,7 @@
 //! Faults in the source, in a copy of the repository.
 
 use super::{MutationError, data::Hand, read, root, write};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     fmt, fs,
@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What became of a fault by hand.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub name: String,
     pub file: PathBuf,
