@@ -47,6 +47,9 @@ struct Options {
     /// Do not try again what was noticed in the last run of this seed: for when checks have been added
     #[arg(long)]
     resume: bool,
+    /// Run nothing, and show what the last run came to
+    #[arg(long)]
+    report: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -115,14 +118,19 @@ fn run(options: &Options) -> Result<bool, MutationError> {
     let folder = options.folder.clone().unwrap_or_else(|| target.join(format!("mutation/{}", options.seed)));
     fs::create_dir_all(&folder).map_err(|error| MutationError::File { path: folder.clone(), error })?;
     let data = Data::load()?;
-    let mut report = Report::new(options.seed);
-    if !options.no_netlist {
+    let mut report = Report::new(options.seed, data.survivor.clone());
+    let last = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    if options.report {
+        report.netlist = serde_json::from_str(&last("outcomes.json")).unwrap_or_default();
+        report.hand = serde_json::from_str(&last("hand.json")).unwrap_or_default();
+    } else if !options.no_netlist {
         netlist_faults(options, &folder, &data, &mut report)?;
     }
-    if !options.no_hand {
+    if !options.report && !options.no_hand {
         report.hand = hand::run(&target.join("mutation"), &data.hand, |outcome| {
             eprintln!("{outcome}");
         })?;
+        keep(&folder.join("hand.json"), &report.hand)?;
     }
     report.seconds = start.elapsed().as_secs();
     println!("{}", if options.json { report.json() } else { report.text() });
@@ -150,11 +158,15 @@ fn netlist_faults(
     let limits = Limits {
         jobs: options.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
         run: Duration::from_secs(600),
-        proof: Duration::from_secs(60),
+        proof: Duration::from_secs(180),
     };
     report.netlist = campaign::run(folder, &faults, &known, &data.survivor, &limits, |outcome| {
         eprintln!("{}", Report::line(outcome, count));
     })?;
-    let text = serde_json::to_string(&report.netlist).expect("outcomes are plain data");
-    fs::write(&last, text).map_err(|error| MutationError::File { path: last, error })
+    keep(&last, &report.netlist)
+}
+
+fn keep(path: &Path, outcomes: &impl serde::Serialize) -> Result<(), MutationError> {
+    let text = serde_json::to_string(outcomes).expect("outcomes are plain data");
+    fs::write(path, text).map_err(|error| MutationError::File { path: path.to_owned(), error })
 }

@@ -31,7 +31,7 @@ pub fn keys_count_by_all_their_bits(sim: impl Simulator, config: &Config) {
         policy.set_multicast(multicast_hash(group), PortSet::single(last));
         policy.ethertypes[round % policy.ethertypes.len()] = Some(kind);
         policy.mirrors[round % 2] =
-            Some(Mirror { direction: Direction::Ingress, of: MirrorOf::Vlan(vid), target: last });
+            Some(Mirror { direction: Direction::Ingress, of: MirrorOf::Vlan(vid), target: last - 1 });
         policy.add_members(vid, policy.all_ports(), PortSet::EMPTY);
         policy.ports[vf].check_source = true;
         policy.ports[last].check_ethertype = true;

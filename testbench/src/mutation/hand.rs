@@ -1,15 +1,16 @@
-//! Faults in the source, one at a time in a copy of the repository.
+//! Faults in the source, in a copy of the repository.
 
-use super::{MutationError, data::Hand, root, write};
-use serde::Serialize;
+use super::{MutationError, data::Hand, read, root, write};
+use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashMap,
     fmt, fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 /// What became of a fault by hand.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     pub name: String,
     pub file: PathBuf,
@@ -25,37 +26,57 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Says which fault is on, by its place in the list.
+const VARIABLE: &str = "HEMATITE_FAULT";
+
 /// Runs the test of each fault, in a copy of the repository in `folder`, which stays for the next time; `done` is told of
-/// each.
+/// each. The copy has all faults, each behind a question to the environment, so that it is built once.
 ///
 /// # Errors
 /// If a fault has no place in the source, does not compile or elaborate, or its test fails or is not there without it.
 pub fn run(folder: &Path, faults: &[Hand], done: impl Fn(&Outcome)) -> Result<Vec<Outcome>, MutationError> {
     let tree = folder.join("tree");
-    copy(&tree)?;
+    copy(&tree, &sources(faults)?)?;
     let cargo = Cargo { tree: &tree, target: &folder.join("cargo"), log: &folder.join("hand.log") };
     let mut tests: Vec<&str> = faults.iter().map(|fault| fault.test.as_str()).collect();
     tests.sort_unstable();
     tests.dedup();
     for test in tests {
-        if !cargo.passes(test)? {
+        if !cargo.passes(test, None)? {
             return Err(MutationError::Fault(format!("{test} fails without a fault")));
         }
     }
-    faults.iter().map(|fault| judge(&cargo, fault).inspect(|outcome| done(outcome))).collect()
+    let judge = |(number, fault): (usize, &Hand)| {
+        let Hand { name, file, test, .. } = fault.clone();
+        let noticed = !cargo.passes(&test, Some(number))?;
+        Ok(Outcome { name, file, test, noticed }).inspect(|outcome| done(outcome))
+    };
+    faults.iter().enumerate().map(judge).collect()
 }
 
-fn judge(cargo: &Cargo, fault: &Hand) -> Result<Outcome, MutationError> {
-    let Hand { name, file, test, .. } = fault;
-    let path = cargo.tree.join(file);
-    write(&path, &fault.apply()?)?;
-    let noticed = !cargo.passes(test)?;
-    fs::copy(root().join(file), &path).map_err(|error| MutationError::File { path, error })?;
-    Ok(Outcome { name: name.clone(), file: file.clone(), test: test.clone(), noticed })
+/// The files that differ from the repository's, with all faults.
+fn sources(faults: &[Hand]) -> Result<HashMap<PathBuf, String>, MutationError> {
+    let question = format!(
+        "\n/// Whether a fault is on.\npub fn fault(number: &str) -> bool {{\n    \
+         std::env::var({VARIABLE:?}).is_ok_and(|on| on == number)\n}}\n"
+    );
+    let root_module = PathBuf::from("rtl/src/lib.rs");
+    let mut sources = HashMap::from([(root_module.clone(), read(&root().join(&root_module))? + &question)]);
+    for (number, fault) in faults.iter().enumerate() {
+        fault.check()?;
+        let Hand { file, find, replace, .. } = fault;
+        let text = match sources.remove(file) {
+            Some(text) => text,
+            None => read(&root().join(file))?,
+        };
+        let choice = format!("(if crate::fault(\"{number}\") {{ {replace} }} else {{ {find} }})");
+        sources.insert(file.clone(), text.replacen(find, &choice, 1));
+    }
+    Ok(sources)
 }
 
-/// Copies what git knows or would know into `tree`; files that are equal stay as they are.
-fn copy(tree: &Path) -> Result<(), MutationError> {
+/// Copies what git knows or would know into `tree`, with some files as given; files that are equal stay as they are.
+fn copy(tree: &Path, changed: &HashMap<PathBuf, String>) -> Result<(), MutationError> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root());
     let failed = |error| MutationError::File { path: "git".into(), error };
@@ -64,7 +85,13 @@ fn copy(tree: &Path) -> Result<(), MutationError> {
         let (from, to) = (root().join(file), tree.join(file));
         let failed = |error| MutationError::File { path: to.clone(), error };
         // A file that is deleted and not committed is still on git's list.
-        let Ok(content) = fs::read(&from) else { continue };
+        let content = match changed.get(Path::new(file)) {
+            Some(text) => text.clone().into_bytes(),
+            None => match fs::read(&from) {
+                Ok(content) => content,
+                Err(_) => continue,
+            },
+        };
         if fs::read(&to).is_ok_and(|old| old == content) {
             continue;
         }
@@ -74,7 +101,7 @@ fn copy(tree: &Path) -> Result<(), MutationError> {
     Ok(())
 }
 
-/// Code that is built for each fault and runs for a moment: it is compiled without what makes it fast or inspectable.
+/// Code that runs for a moment: it is compiled without what makes it fast or inspectable.
 const FAST: &[&str] = &["--config", "profile.dev.debug=0", "--config", "profile.dev.package.sim.opt-level=0"];
 
 /// Cargo in the copy, with a target folder of its own.
@@ -85,22 +112,24 @@ struct Cargo<'a> {
 }
 
 impl Cargo<'_> {
-    /// Whether a test passes.
+    /// Whether a test passes with this fault on.
     ///
     /// # Errors
     /// If it does not compile, there is no such test, or the bridge does not elaborate, which would not have judged it.
-    fn passes(&self, test: &str) -> Result<bool, MutationError> {
+    fn passes(&self, test: &str, fault: Option<usize>) -> Result<bool, MutationError> {
         let (package, name, elaborates): (&[&str], &str, &str) = match test.strip_prefix("testbench/") {
             Some(name) => (&["--package", "testbench", "--test", "veb"], name, "the_bridge_elaborates"),
             None => (&["--package", "rtl", "--lib"], test, "veb::tests::every_block_elaborates"),
         };
-        let built = self.run(&[&["test", "--locked", "--no-run"], package, FAST].concat())?;
+        let built = self.run(&[&["test", "--locked", "--no-run"], package, FAST].concat(), None)?;
         if !built.status.success() {
             let what = format!("the build for {test}");
             return Err(MutationError::Tool { what, log: self.log.to_owned() });
         }
-        let ran =
-            self.run(&[&["test", "--locked"], package, FAST, &["--", "--exact", elaborates, name]].concat())?;
+        let ran = self.run(
+            &[&["test", "--locked"], package, FAST, &["--", "--exact", elaborates, name]].concat(),
+            fault,
+        )?;
         let words = String::from_utf8_lossy(&ran.stdout);
         let says = |test: &str, verdict: &str| words.contains(&format!("test {test} ... {verdict}"));
         if !says(elaborates, "ok") {
@@ -113,10 +142,13 @@ impl Cargo<'_> {
         }
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<Output, MutationError> {
+    fn run(&self, arguments: &[&str], fault: Option<usize>) -> Result<Output, MutationError> {
         let failed = |error| MutationError::File { path: "cargo".into(), error };
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).current_dir(self.tree).env("CARGO_TARGET_DIR", self.target);
+        fault.iter().for_each(|number| {
+            cargo.env(VARIABLE, number.to_string());
+        });
         let output = cargo.output().map_err(failed)?;
         let words = [output.stdout.as_slice(), &output.stderr].concat();
         write(self.log, &String::from_utf8_lossy(&words))?;

@@ -111,33 +111,42 @@ pub fn faulty(folder: &Path) -> Result<String, MutationError> {
     read(&folder.join("faulty.v"))
 }
 
-/// Whether Yosys proves that the fault changes nothing: for every state of its module and of what is in it, and all inputs,
-/// the outputs and the next states are the same.
-///
-/// Registers and instances become ports, so that no step needs an induction. A fault at the output of a register itself is
-/// never proven.
+/// Whether Yosys proves that the fault changes nothing, for any inputs: outputs and next states are the same in every state,
+/// or by induction in those that can be reached from equal ones.
 ///
 /// # Errors
 /// If Yosys is missing.
 pub fn is_equivalent(folder: &Path, fault: &Fault, limit: Duration) -> Result<bool, MutationError> {
-    let Fault { number, module, command, .. } = fault;
-    let prepare = |name: &str, fault: &str| {
-        format!(
-            "read_rtlil design.il; {fault}; hierarchy -top {module}; memory_map; opt_clean; \
-             expose -evert -evert-dff {module}; rename {module} {name}; design -stash {name};"
-        )
-    };
-    let script = format!(
-        "{} {} design -copy-from gold -as gold gold; design -copy-from gate -as gate gate; \
-         miter -equiv -flatten gold gate both; hierarchy -top both; sat -verify -prove trigger 0 both",
-        prepare("gold", ""),
-        prepare("gate", command)
+    // Registers and instances become ports. A fault at the output of a register is never proven so.
+    let step = (
+        "memory_map; opt_clean; expose -evert -evert-dff",
+        "miter -equiv -flatten gold gate both; hierarchy -top both; opt -fast; sat -verify -prove trigger 0 both",
     );
-    match yosys(folder, &format!("proof{number}"), &script, limit) {
-        Ok(()) => Ok(true),
-        Err(MutationError::Tool { .. }) => Ok(false),
-        Err(error) => Err(error),
+    let induction = (
+        "flatten; memory -nomap; opt -full; opt_clean -purge; select",
+        "equiv_make gold gate both; hierarchy -top both; opt_clean; equiv_struct -icells; equiv_simple; \
+         equiv_induct -seq 4; equiv_status -assert",
+    );
+    for (number, (make_comparable, compare)) in [step, induction].into_iter().enumerate() {
+        let Fault { module, command, .. } = fault;
+        let prepare = |name: &str, fault: &str| {
+            format!(
+                "read_rtlil design.il; {fault}; hierarchy -top {module}; {make_comparable} {module}; select -clear; \
+                 rename {module} {name}; design -stash {name};"
+            )
+        };
+        let script = format!(
+            "{} {} design -copy-from gold -as gold gold; design -copy-from gate -as gate gate; {compare}",
+            prepare("gold", ""),
+            prepare("gate", command)
+        );
+        match yosys(folder, &format!("proof{}_{number}", fault.number), &script, limit) {
+            Ok(()) => return Ok(true),
+            Err(MutationError::Tool { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(false)
 }
 
 /// Runs Yosys on a script in `folder`, for a time at most.

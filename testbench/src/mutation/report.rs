@@ -3,6 +3,7 @@
 use super::{
     MutationError,
     campaign::{Outcome, Verdict},
+    data::Survivor,
     hand, read, root, write,
 };
 use serde::Serialize;
@@ -22,12 +23,14 @@ pub struct Report {
     pub seconds: u64,
     pub netlist: Vec<Outcome>,
     pub hand: Vec<hand::Outcome>,
+    #[serde(skip)]
+    known: Vec<Survivor>,
 }
 
 impl Report {
     /// Nothing yet.
-    pub fn new(seed: u64) -> Self {
-        Self { seed, seconds: 0, netlist: vec![], hand: vec![] }
+    pub fn new(seed: u64, known: Vec<Survivor>) -> Self {
+        Self { seed, seconds: 0, netlist: vec![], hand: vec![], known }
     }
 
     /// One fault of the netlist, of `count`.
@@ -63,10 +66,23 @@ impl Report {
         if counted == 0 { 100.0 } else { 100.0 * self.killed() as f64 / counted as f64 }
     }
 
+    fn known(&self, outcome: &Outcome) -> Option<&Survivor> {
+        let fault = outcome.fault.to_string();
+        self.known.iter().find(|known| known.fault == fault)
+    }
+
+    /// As [`Report::cover`], without those of which an argument says that nothing can notice them.
+    pub fn argued_cover(&self) -> f64 {
+        let unobservable = |outcome: &Outcome| self.known(outcome).is_some_and(|known| known.unobservable);
+        let argued = self.survivors().filter(|(outcome, ..)| unobservable(outcome)).count();
+        let counted = self.netlist.len() - self.equivalent() - argued;
+        if counted == 0 { 100.0 } else { 100.0 * self.killed() as f64 / counted as f64 }
+    }
+
     /// The goal is reached, each survivor has its reason, and each fault by hand is noticed.
     pub fn passed(&self) -> bool {
         self.cover() >= GOAL
-            && self.survivors().all(|(_, _, reason)| reason.is_some())
+            && self.survivors().all(|(outcome, ..)| self.known(outcome).is_some())
             && self.hand.iter().all(|outcome| outcome.noticed)
     }
 
@@ -83,11 +99,13 @@ impl Report {
             let (killed, equivalent) = (self.killed(), self.equivalent());
             line(&format!(
                 "Seed {}: {} faults in the netlist, {killed} noticed, {equivalent} proven to change nothing, {} neither. \
-                 **{:.1} %** of those that could be noticed are.",
+                 **{:.1} %** of those not proven are noticed, and {:.1} % without those of which only an argument says that nothing \
+                 can notice them.",
                 self.seed,
                 self.netlist.len(),
                 self.survivors().count(),
-                self.cover()
+                self.cover(),
+                self.argued_cover()
             ));
             line("\n| check, in the order that they run | notices first |\n|---|---|");
             for (check, count) in self.checks() {
@@ -99,11 +117,16 @@ impl Report {
                 line(&format!("| `{module}` | {faults} | {killed} | {equivalent} | {rest} |"));
             }
             if self.survivors().count() > 0 {
-                line("\n| fault that nothing noticed | differs in some cycle | why |\n|---|---|---|");
+                line(
+                    "\n| fault that nothing noticed | differs in some cycle | could be noticed | why |\n|---|---|---|---|",
+                );
             }
             for (outcome, visible, reason) in self.survivors() {
                 let visible = if visible { "yes" } else { "no" };
-                line(&format!("| `{}` | {visible} | {} |", outcome.fault, reason.unwrap_or("**not known**")));
+                let known = self.known(outcome);
+                let could = if known.is_some_and(|known| known.unobservable) { "hardly" } else { "yes" };
+                let why = known.map(|known| known.reason.as_str()).or(reason).unwrap_or("**not known**");
+                line(&format!("| `{}` | {visible} | {could} | {why} |", outcome.fault));
             }
         }
         if !self.hand.is_empty() {
