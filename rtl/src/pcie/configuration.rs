@@ -180,7 +180,7 @@ enum Task {
 ///                                      ▲  └── changed ──► settings
 ///                                      └──────────┘
 /// ```
-/// What a register is stands in a ROM that is made of [`space`]; the bits that it stores, in a memory with a word for each
+/// What a register is stands in a ROM that is made of [`super::space`]; the bits that it stores, in a memory with a word for each
 /// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
 ///
 /// A reset walks over all registers of a function: 896 cycles. After the fundamental reset all functions are reset so,

@@ -56,7 +56,7 @@ struct Options {
     /// Put the figures into docs/src/mutation.md
     #[arg(long, conflicts_with_all = ["no_netlist", "no_hand", "only"])]
     write: bool,
-    /// Where the netlists and logs go [default: mutation/<seed> in the target folder]
+    /// Where the netlists and logs go [default: mutation/SEED in the target folder]
     #[arg(long)]
     folder: Option<PathBuf>,
     /// Judge one fault that was drawn before, in this process
