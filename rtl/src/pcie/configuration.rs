@@ -5,7 +5,7 @@ mod map;
 #[cfg(test)]
 mod tests;
 
-use super::space::{Kind, Live, PAGE_SIZES, SR_IOV_LIST};
+use super::space::{Kind, Live, PAGE_SIZES};
 use crate::{config::Config, prim};
 use hdl::*;
 use map::{KINDS, Map};
@@ -41,19 +41,19 @@ pub struct Mark {
 #[ty(config: &Config)]
 pub struct Settings {
     /// Functions that may send requests.
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub bus_master: Bits,
     /// Functions whose interrupts are messages.
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub msix_enable: Bits,
     /// Functions whose vectors are all masked.
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub msix_mask: Bits,
     /// Functions in D3hot.
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub asleep: Bits,
     /// Functions whose own base addresses are answered.
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub memory_space: Bits,
     /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next three.
     pub payload: U<3>,
@@ -87,7 +87,7 @@ pub struct ConfigurationIo {
     pub serial: U<64>,
     /// Functions that have requests without a completion.
     #[input]
-    #[ty(bits(functions(config)))]
+    #[ty(bits(config.functions()))]
     pub pending: Bits,
     #[input]
     #[ty(Stream::ty(Access::ty(config)))]
@@ -114,14 +114,9 @@ pub struct ConfigurationIo {
     pub cleared: Bool,
 }
 
-/// Functions there can be.
-pub fn functions(config: &Config) -> usize {
-    config.functions()
-}
-
 /// Bits of a function's number.
 pub fn function_bits(config: &Config) -> usize {
-    clog2(functions(config))
+    clog2(config.functions())
 }
 
 /// Registers that are not always 0 lie below 2 to the power of this.
@@ -192,7 +187,7 @@ enum Task {
 pub fn configuration(config: &Config) -> ConfigurationIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
     module(format!("pcie_configuration_{}", config.functions()), ConfigurationIo::ty(config), |io| {
-        let (functions, function_bits) = (functions(config), function_bits(config));
+        let (functions, function_bits) = (config.functions(), function_bits(config));
         let map = Map::of(config);
         let natures = mem_with(Nature::ty(), KINDS.len() * REGISTERS, Collision::Undefined)
             .initial(map.natures())
@@ -334,9 +329,10 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
 
         // What it reads.
         let (first_vf, stride) = places(number, routing);
+        let (sr_iov_list, _) = map.field("routing.head.id").expect("every function has it");
         let shown = |live: Live| match live {
             Live::Multifunction => io.multifunction.bits(),
-            Live::SrIovList => io.legacy.mux(lit(0, 12), lit(SR_IOV_LIST, 12)),
+            Live::SrIovList => io.legacy.mux(lit(0, 12), lit(sr_iov_list, 12)),
             Live::TransactionsPending => io.pending.at(function).bits(),
             Live::FirstVfOffset => first_vf,
             Live::VfStride => stride,

@@ -1,6 +1,6 @@
 //! Which function a configuration request is for.
 
-use super::configuration::{function_bits, functions, places};
+use super::configuration::{function_bits, places};
 use crate::config::Config;
 use hdl::*;
 
@@ -49,7 +49,7 @@ pub struct RoutingIo {
 #[hdl]
 pub fn routing(config: &Config) -> RoutingIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
-    module(format!("pcie_routing_{}", functions(config)), RoutingIo::ty(config), |io| {
+    module(format!("pcie_routing_{}", config.functions()), RoutingIo::ty(config), |io| {
         let function_bits = function_bits(config);
         let target = Bits::from(io.target);
         let is_type_1 = delay_without_reset(io.is_type_1);
@@ -61,7 +61,7 @@ pub fn routing(config: &Config) -> RoutingIo {
         let from_first = delay_without_reset(number - delay_without_reset(first));
         let is_behind = delay_without_reset(number.ge(delay_without_reset(first)));
         let count = io.legacy.mux(io.legacy_functions.into(), lit(2, 4));
-        let is_known = target.trunc(8).lt(count.zext(8)) & target.trunc(8).lt(functions(config));
+        let is_known = target.trunc(8).lt(count.zext(8)) & target.trunc(8).lt(config.functions());
         let is_here = delay_without_reset(!is_type_1 & delay_without_reset(is_known));
         let is_elsewhere = delay_without_reset(is_type_1 & !buses.any());
         let number = delay_without_reset(number.trunc(function_bits));

@@ -8,7 +8,7 @@ mod extended;
 mod header;
 mod reference;
 
-pub use extended::{PAGE_SIZES, SR_IOV_LIST};
+pub use extended::PAGE_SIZES;
 pub use reference::reference;
 
 use crate::config::Config;

@@ -7,10 +7,6 @@ use hdl::*;
 
 /// Format and type, bits 31:24 of the first word, of the packets that matter here (table 2-3).
 pub mod kind {
-    pub const CONFIGURATION_READ_0: usize = 0x04;
-    pub const CONFIGURATION_WRITE_0: usize = 0x44;
-    pub const CONFIGURATION_READ_1: usize = 0x05;
-    pub const CONFIGURATION_WRITE_1: usize = 0x45;
     pub const COMPLETION: usize = 0x0A;
     pub const COMPLETION_WITH_DATA: usize = 0x4A;
 }

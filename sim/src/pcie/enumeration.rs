@@ -260,8 +260,8 @@ impl<S: Simulator> Host<'_, S> {
         self.write(id, number, 3, options.vfs.into())?;
         let (offset, stride) = self.places(id, places)?;
         self.write(id, control, 3, routing | 0b1001)?;
-        // Linux waits 100 ms; a millisecond of the model's cycles is as good.
-        self.port.wait(156_250 / 10)?;
+        // Linux waits 100 ms. The endpoint needs no time: a tenth of a millisecond shows it as well.
+        self.port.wait(15_625)?;
         let vendor = self.read(id, 0)? & 0xFFFF;
         let vendor_device = vendor | self.read(id, device)? & 0xFFFF_0000;
         let ids = (0..options.vfs).map(|index| (virtual_id(id, offset, stride, index), vendor_device));

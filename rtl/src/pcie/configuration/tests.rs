@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    pcie::space::{self, Attribute, Field, Kind, Live, SR_IOV_LIST, Sticky, Structure, space},
+    pcie::space::{self, Attribute, Field, Kind, Live, Sticky, Structure, space},
     testing::{Bench, Rng},
 };
 use std::collections::HashMap;
@@ -64,7 +64,7 @@ impl Model {
                     if self.legacy {
                         0
                     } else {
-                        SR_IOV_LIST
+                        0x140
                     }
                 }
                 Live::TransactionsPending => (self.pending >> function & 1) as u32,

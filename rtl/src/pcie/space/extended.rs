@@ -178,8 +178,5 @@ fn virtualization(config: &Config) -> Structure {
     Structure { name: "virtualization", offset: 0, clause: "9.3.3", registers }
 }
 
-/// Where a function that is not virtual has the first capability of SR-IOV.
-pub const SR_IOV_LIST: u32 = 0x140;
-
 /// 4 KiB, 8 KiB, 64 KiB, 256 KiB, 1 MiB and 4 MiB: those that must be supported.
 pub const PAGE_SIZES: usize = 0x553;
