@@ -89,3 +89,59 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         io.cleared.set(configuration.cleared);
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    /// A write to a register of function 0, whose completion waits; returns when it is offered.
+    fn write(bench: &mut Bench, io: &EndpointIo, register: u128, data: u128) {
+        let (request, sim) = (&io.request, &mut bench.sim);
+        sim.poke(io.completion.ready, false);
+        sim.poke(request.valid, true);
+        sim.poke(request.payload.header.first.kind, 0x44);
+        sim.poke(request.payload.header.first.length, 1);
+        sim.poke(request.payload.header.first.poisoned, false);
+        sim.poke(request.payload.header.bus, 1);
+        sim.poke(request.payload.header.number, 0);
+        sim.poke(request.payload.header.register, register);
+        sim.poke(request.payload.header.enables, 15);
+        sim.poke(request.payload.data, data);
+        while !bench.sim.peek(io.request.ready) {
+            bench.cycle(&mut []);
+        }
+        bench.cycle(&mut []);
+        bench.sim.poke(io.request.valid, false);
+        while !bench.sim.peek(io.completion.valid) {
+            bench.cycle(&mut []);
+        }
+    }
+
+    fn take(bench: &mut Bench, io: &EndpointIo) {
+        bench.sim.poke(io.completion.ready, true);
+        bench.cycle(&mut []);
+        bench.sim.poke(io.completion.ready, false);
+    }
+
+    /// The completion of the request for a reset comes before the reset (6.6.2), however long it waits.
+    #[test]
+    fn a_reset_waits_for_its_completion() {
+        let config = Config::small();
+        let (mut bench, io) = Bench::new(|| endpoint(&config), 1);
+        bench.sim.poke(io.legacy, false);
+        bench.sim.poke(io.request.valid, false);
+        while !bench.sim.peek(io.cleared) {
+            bench.cycle(&mut []);
+        }
+        // Bus Master Enable, and then the reset in Device Control.
+        write(&mut bench, &io, 0x04 / 4, 1 << 2);
+        take(&mut bench, &io);
+        write(&mut bench, &io, 0x50 / 4, 1 << 15);
+        (0..3000).for_each(|_| bench.cycle(&mut []));
+        assert_eq!(bench.sim.peek(io.settings.bus_master), 1);
+        take(&mut bench, &io);
+        (0..1000).for_each(|_| bench.cycle(&mut []));
+        assert_eq!(bench.sim.peek(io.settings.bus_master), 0);
+    }
+}

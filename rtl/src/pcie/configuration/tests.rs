@@ -411,3 +411,29 @@ fn numbers_of_virtual_functions() {
         "while they are enabled"
     );
 }
+
+/// A flood of errors does not keep the host from the registers, nor do accesses keep errors from being noted; a reset
+/// comes before both.
+#[test]
+fn marks_and_accesses_take_turns() {
+    let mut pair = Pair::new(&many(), false, 7);
+    let (bench, io) = (&mut pair.bench, &pair.io);
+    bench.sim.poke(io.mark.valid, true);
+    bench.sim.poke(io.access.valid, true);
+    bench.sim.poke(io.access.payload.write, false);
+    let mut taken = [0; 2];
+    for _ in 0..CYCLES * 100 {
+        let ready = [bench.sim.peek(io.mark.ready), bench.sim.peek(io.access.ready)];
+        assert_ne!(ready, [true; 2], "one at a time");
+        (0..2).for_each(|kind| taken[kind] += usize::from(ready[kind]));
+        bench.cycle(&mut []);
+    }
+    assert_eq!(taken, [50; 2]);
+    bench.sim.poke(io.reset.valid, true);
+    bench.sim.poke(io.reset.payload, 0);
+    (0..CYCLES).for_each(|_| bench.cycle(&mut []));
+    while !bench.sim.peek(io.reset.ready) {
+        assert!(!bench.sim.peek(io.mark.ready) && !bench.sim.peek(io.access.ready), "not within a reset");
+        bench.cycle(&mut []);
+    }
+}
