@@ -5,6 +5,7 @@
 pub mod axi_lite;
 pub mod catalogue;
 pub mod config;
+pub mod dma;
 pub mod formal;
 pub mod frame;
 pub mod pcie;

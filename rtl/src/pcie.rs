@@ -3,6 +3,9 @@
 pub mod config_requests;
 pub mod configuration;
 pub mod endpoint;
+pub mod errors;
+pub mod identity;
+pub mod register_bus;
 pub mod routing;
 pub mod space;
 pub mod tlp;
@@ -77,7 +80,7 @@ pub mod window {
     pub const NOTIFY_STRIDE: usize = 4;
 }
 
-/// Every block of the endpoint for a configuration.
+/// Every block of the endpoint for a configuration, with those of [`crate::dma`].
 pub fn catalogue(config: &Config) -> Vec<Block> {
     let mut blocks = vec![];
     macro_rules! block {
@@ -90,6 +93,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
+    blocks.extend(crate::dma::catalogue(config));
     blocks
 }
 

@@ -5,10 +5,37 @@
 
 use hdl::*;
 
-/// Format and type, bits 31:24 of the first word, of the packets that matter here (table 2-3).
+/// Format and type, bits 31:24 of the first word, of the packets that matter here (table 2-3). Bit 5 says that the header
+/// has four words instead of three, bit 6 that there is a payload.
 pub mod kind {
+    pub const MEMORY_READ: usize = 0x00;
+    pub const MEMORY_READ_64: usize = 0x20;
+    pub const MEMORY_WRITE: usize = 0x40;
+    pub const MEMORY_WRITE_64: usize = 0x60;
     pub const COMPLETION: usize = 0x0A;
     pub const COMPLETION_WITH_DATA: usize = 0x4A;
+    /// A message without data to the root complex (2.2.8).
+    pub const MESSAGE_TO_ROOT: usize = 0x30;
+}
+
+/// One beat of a packet, on a [`Stream`].
+///
+/// The payload begins in lane 0 of its first beat, whatever its address. Digests (ECRC) are not part of it.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(bytes: usize)]
+pub struct TlpBeat {
+    /// The header; means something in the first beat only. The fourth word of a header that has three is 0.
+    pub header: U<128>,
+    /// Payload, the byte of the lowest address in bits 7:0.
+    #[ty(bits(8 * bytes))]
+    pub data: Bits,
+    /// Bytes of `data` that count, a multiple of four: all in every beat but the last, none in a packet without payload.
+    #[ty(bits(clog2(bytes + 1)))]
+    pub count: Bits,
+    /// The packet begins with this beat.
+    pub first: Bool,
+    /// The packet ends with this beat.
+    pub last: Bool,
 }
 
 /// How a request ended (table 2-34).
@@ -58,6 +85,32 @@ pub struct ConfigurationHeader {
     pub first: First,
 }
 
+/// The header of a memory request (2.2.7.1).
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct MemoryHeader {
+    /// Bits 31:2 of the address, or 0 if the header has three words.
+    pub fourth: U<32>,
+    /// Bits 63:32 of the address, or 31:2 if the header has three words. The lowest two are 0, or a hint.
+    pub third: U<32>,
+    pub requester: U<16>,
+    pub tag: U<8>,
+    /// Bytes of the last word that count; 0 if there is only one.
+    pub last_enables: U<4>,
+    /// Of the first word.
+    pub enables: U<4>,
+    pub first: First,
+}
+
+impl MemoryHeader {
+    /// The address, in bytes; a multiple of four.
+    pub fn address(&self) -> Bits {
+        let [third, fourth] = [self.third, self.fourth].map(Bits::from);
+        let is_long = Bits::from(self.first.kind).bit(5);
+        let low = is_long.mux(fourth, third).slice(2, 30);
+        cat([is_long.mux(third, third.zero()), low, lit(0, 2)])
+    }
+}
+
 /// The header of a completion (2.2.9).
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct CompletionHeader {
@@ -94,6 +147,7 @@ mod tests {
             panic!("no field {path}");
         };
         let configuration = |path: &str| position(ConfigurationHeader::ty().leaves(), path);
+        let memory = |path: &str| position(MemoryHeader::ty().leaves(), path);
         let completion = |path: &str| position(CompletionHeader::ty().leaves(), path);
         elaborate(|| {
             module("m", Vec::<Bits>::new(), |_| {
@@ -111,6 +165,16 @@ mod tests {
                     ("register", (2, 2, 10)),
                 ] {
                     assert_eq!(configuration(path), place, "{path}");
+                }
+                for (path, place) in [
+                    ("requester", (1, 16, 16)),
+                    ("tag", (1, 8, 8)),
+                    ("last_enables", (1, 4, 4)),
+                    ("enables", (1, 0, 4)),
+                    ("third", (2, 0, 32)),
+                    ("fourth", (3, 0, 32)),
+                ] {
+                    assert_eq!(memory(path), place, "{path}");
                 }
                 for (path, place) in [
                     ("completer", (1, 16, 16)),

@@ -1,0 +1,27 @@
+//! By what numbers functions are known on the link.
+
+use super::configuration::function_bits;
+use crate::config::Config;
+use hdl::*;
+
+/// What the routing IDs of all functions follow from. Changes only while no function sends anything.
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct Identity {
+    /// The bus of this device.
+    pub bus: U<8>,
+    /// The routing ID of the first virtual function, less that of function 0; 2 in the legacy personality.
+    pub first_vf: U<16>,
+}
+
+impl Identity {
+    /// The routing ID of a function: 0 the physical function, 1 the manager, then the virtual ones, one apart (9.2.1.2).
+    pub fn routing_id(&self, config: &Config, function: Bits) -> U<16> {
+        let number = function.zext(16);
+        let own = cat([Bits::from(self.bus), lit(0, 8)]);
+        let is_virtual = match function_bits(config) {
+            1 => lit(0, 1).as_bool(),
+            _ => function.ge(2),
+        };
+        (own + number + is_virtual.mux(Bits::from(self.first_vf) - 2, lit(0, 16))).as_u()
+    }
+}
