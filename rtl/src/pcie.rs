@@ -5,10 +5,14 @@ pub mod configuration;
 pub mod endpoint;
 pub mod errors;
 pub mod identity;
+pub mod receiver;
 pub mod register_bus;
 pub mod routing;
 pub mod space;
 pub mod tlp;
+
+#[cfg(test)]
+mod testing;
 
 use crate::{catalogue::Block, config::Config};
 use space::Kind;
@@ -89,6 +93,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
             blocks.push(Block::new(format!("pcie/{}/{}", $name, config.name), move || $generator(&config)));
         };
     }
+    block!("receiver", receiver::receiver);
     block!("routing", routing::routing);
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);

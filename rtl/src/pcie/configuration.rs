@@ -36,6 +36,28 @@ pub struct Mark {
     pub data: U<32>,
 }
 
+/// A register that has been written, by whoever it was.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(config: &Config)]
+pub struct Change {
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    /// Its offset divided by 4.
+    pub register: U<10>,
+    /// What it stores now; its other bits are 0.
+    pub data: U<32>,
+}
+
+/// A reset of a function's registers.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(config: &Config)]
+pub struct FunctionReset {
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    /// Of sticky bits too: a virtual function that is not there has none (9.2.2.3).
+    pub sticky: Bool,
+}
+
 /// What software has set, for the rest of the endpoint.
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -98,14 +120,18 @@ pub struct ConfigurationIo {
     #[input]
     #[ty(Stream::ty(Mark::ty(config)))]
     pub mark: Stream<Mark>,
-    /// Resets the registers of a function, but for those bits that are sticky; taken when it is done.
+    /// Resets the registers of a function; taken when it is done.
     #[input]
-    #[ty(Stream::ty(bits(function_bits(config))))]
-    pub reset: Stream<Bits>,
+    #[ty(Stream::ty(FunctionReset::ty(config)))]
+    pub reset: Stream<FunctionReset>,
     /// Software asks for a reset of this function.
     #[output]
     #[ty(Valid::ty(bits(function_bits(config))))]
     pub reset_request: Valid<Bits>,
+    /// One for each register that is written, by a reset too.
+    #[output]
+    #[ty(Valid::ty(Change::ty(config)))]
+    pub changed: Valid<Change>,
     #[output]
     #[ty(Settings::ty(config))]
     pub settings: Settings,
@@ -204,7 +230,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         /// The register that a reset is at; after the fundamental reset also the function.
         let walk = reg(bits(function_bits + REGISTER_BITS));
         let walk_register = walk.trunc(REGISTER_BITS);
-        let walk_function = cleared.mux(io.reset.payload, walk.slice(REGISTER_BITS, function_bits));
+        let walk_function = cleared.mux(io.reset.payload.function, walk.slice(REGISTER_BITS, function_bits));
         let walks = !cleared | io.reset.valid;
         let idle = state.is(State::Idle);
         let marked = task.is(Task::Mark);
@@ -271,7 +297,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             (delay_without_reset(lanes & writable), delay_without_reset(lanes & clearable));
         let by_software = ((old & !written) | (data & written)) & !(data & erased);
         let by_hardware = (old & !logged) | (data & (logged | clearable));
-        let stays = sticky & cleared.bits().repeat(32);
+        let stays = sticky & (cleared & !io.reset.payload.sticky).bits().repeat(32);
         let by_reset = (value & !stays) | (old & stays);
         let becomes = task.is(Task::Reset).mux(by_reset, task.is(Task::Mark).mux(by_hardware, by_software));
         let new = delay_without_reset(becomes & is_stored);
@@ -284,7 +310,12 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             | (at("virtualization.system_page.size") & page_is_wrong);
         let is_write = task.is(Task::Access) & access.write;
         let changes = commits & (!task.is(Task::Access) | (access.write & !is_refused));
-        when(changes & is_stored.any(), || stored.write(place, new));
+        let writes = changes & is_stored.any();
+        when(writes, || stored.write(place, new));
+        io.changed.valid.set(delay(writes));
+        io.changed.payload.function.set(delay_without_reset(function));
+        io.changed.payload.register.set(delay_without_reset(access.register));
+        io.changed.payload.data.set(delay_without_reset(new).as_u());
 
         let of_physical = delay_without_reset(function.eq(0));
 

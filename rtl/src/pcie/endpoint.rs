@@ -2,7 +2,7 @@
 
 use super::{
     config_requests::{ConfigRequest, ShortCompletion, config_requests},
-    configuration::{Settings, configuration, function_bits},
+    configuration::{FunctionReset, Settings, configuration, function_bits},
     routing::routing,
 };
 use crate::{config::Config, prim};
@@ -85,7 +85,12 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         .elsewhen(leaves, || is_asked.set(false));
         resets.enq.valid.set(is_asked & leaves);
         resets.enq.payload.set(asked);
-        configuration.reset.connect(&resets.deq);
+        configuration.reset.valid.set(resets.deq.valid);
+        configuration
+            .reset
+            .payload
+            .set(FunctionReset { function: resets.deq.payload, sticky: false.to_bool() });
+        resets.deq.ready.set(configuration.reset.ready);
         io.cleared.set(configuration.cleared);
     })
 }

@@ -150,7 +150,7 @@ impl Model {
         }
     }
 
-    fn reset(&mut self, function: usize) {
+    fn reset(&mut self, function: usize, all: bool) {
         for register in 0..REGISTERS {
             for (path, field) in self.fields(function, register) {
                 let (Attribute::ReadWrite { sticky, .. }
@@ -159,7 +159,7 @@ impl Model {
                 else {
                     continue;
                 };
-                if sticky == Sticky::No {
+                if sticky == Sticky::No || all {
                     self.stored.remove(&(function, path));
                 }
             }
@@ -173,17 +173,31 @@ struct Pair {
     io: ConfigurationIo,
     model: Model,
     functions: usize,
+    /// What each register stores, as the changes say.
+    changed: HashMap<(usize, usize), u32>,
 }
 
 impl Pair {
+    fn cycle(&mut self) {
+        let (changed, sim) = (&self.io.changed, &mut self.bench.sim);
+        if sim.peek(changed.valid) {
+            let [function, register] =
+                [sim.peek(changed.payload.function), sim.peek(changed.payload.register)]
+                    .map(|it| it as usize);
+            self.changed.insert((function, register), sim.peek(changed.payload.data) as u32);
+        }
+        self.bench.cycle(&mut []);
+    }
+
     fn new(config: &Config, legacy: bool, seed: u64) -> Pair {
         let (mut bench, io) = Bench::new(|| configuration(config), seed);
         bench.sim.poke(io.legacy, legacy);
         bench.sim.poke(io.multifunction, true);
         bench.sim.poke(io.serial, SERIAL);
-        let mut pair = Pair { bench, io, model: Model::new(config, legacy), functions: config.functions() };
+        let (model, functions) = (Model::new(config, legacy), config.functions());
+        let mut pair = Pair { bench, io, model, functions, changed: HashMap::new() };
         let cycles = (0..).find(|_| {
-            pair.bench.cycle(&mut []);
+            pair.cycle();
             pair.bench.sim.peek(pair.io.cleared)
         });
         assert!(cycles.unwrap() <= CYCLES * REGISTERS * config.functions() + 1);
@@ -199,9 +213,9 @@ impl Pair {
         sim.poke(io.access.payload.enables, u128::from(write.map_or(0, |(enables, _)| enables)));
         sim.poke(io.access.payload.data, u128::from(write.map_or(0xDEAD_BEEF, |(_, data)| data)));
         while !self.bench.sim.peek(self.io.access.ready) {
-            self.bench.cycle(&mut []);
+            self.cycle();
         }
-        self.bench.cycle(&mut []);
+        self.cycle();
         self.bench.sim.poke(self.io.access.valid, false);
         let mut asked = false;
         for _ in 0..CYCLES + 1 {
@@ -215,7 +229,7 @@ impl Pair {
                 assert_eq!(asked, asks, "a reset of function {function}");
                 return self.bench.sim.peek(self.io.answer.payload) as u32;
             }
-            self.bench.cycle(&mut []);
+            self.cycle();
         }
         panic!("no answer");
     }
@@ -226,9 +240,28 @@ impl Pair {
         assert_eq!(read, expected, "{function} {:#x}: {read:#010x}, not {expected:#010x}", 4 * register);
     }
 
+    /// Reads every register; what is stored is also what the changes have said.
     fn read_all(&mut self) {
         for function in 0..self.functions {
             (0..REGISTERS + 4).chain([1023]).for_each(|register| self.read(function, register));
+            for register in 0..REGISTERS {
+                let mut stored = self.model.fields(function, register);
+                stored.retain(|(_, field)| {
+                    !matches!(
+                        field.attribute,
+                        Attribute::Constant(_) | Attribute::Live(_) | Attribute::Action
+                    )
+                });
+                let words =
+                    stored.iter().map(|(path, field)| self.model.value(function, path, field) << field.low);
+                let word = (!stored.is_empty()).then(|| words.fold(0, |a, b| a | b));
+                assert_eq!(
+                    self.changed.get(&(function, register)).copied(),
+                    word,
+                    "{function} {:#x}",
+                    4 * register
+                );
+            }
         }
     }
 
@@ -239,24 +272,25 @@ impl Pair {
         sim.poke(io.mark.payload.register, register as u128);
         sim.poke(io.mark.payload.data, u128::from(data));
         while !self.bench.sim.peek(self.io.mark.ready) {
-            self.bench.cycle(&mut []);
+            self.cycle();
         }
-        self.bench.cycle(&mut []);
+        self.cycle();
         self.bench.sim.poke(self.io.mark.valid, false);
         self.model.mark(function, register, data);
     }
 
-    /// Resets a function, and returns the cycles that it takes.
-    fn reset(&mut self, function: usize) -> usize {
+    /// Resets a function, with sticky bits or without, and returns the cycles that it takes.
+    fn reset(&mut self, function: usize, all: bool) -> usize {
         self.bench.sim.poke(self.io.reset.valid, true);
-        self.bench.sim.poke(self.io.reset.payload, function as u128);
+        self.bench.sim.poke(self.io.reset.payload.function, function as u128);
+        self.bench.sim.poke(self.io.reset.payload.sticky, all);
         let cycles = (0..1000).find(|_| {
             let ready = self.bench.sim.peek(self.io.reset.ready);
-            self.bench.cycle(&mut []);
+            self.cycle();
             ready
         });
         self.bench.sim.poke(self.io.reset.valid, false);
-        self.model.reset(function);
+        self.model.reset(function, all);
         cycles.expect("a reset ends")
     }
 
@@ -361,7 +395,7 @@ fn random_accesses_marks_and_resets() {
                 pages.insert(pair.model.page());
             }
             match random.u8(0..40) {
-                0 => assert!(pair.reset(function) < CYCLES * (REGISTERS + 1)),
+                0 => assert!(pair.reset(function, random.bool()) < CYCLES * (REGISTERS + 1)),
                 1..6 => pair.mark(function, register, data),
                 6..20 => {
                     pair.access(function, register, Some((random.u32(0..16), data)));
@@ -430,7 +464,7 @@ fn marks_and_accesses_take_turns() {
     }
     assert_eq!(taken, [50; 2]);
     bench.sim.poke(io.reset.valid, true);
-    bench.sim.poke(io.reset.payload, 0);
+    bench.sim.poke(io.reset.payload.function, 0);
     (0..CYCLES).for_each(|_| bench.cycle(&mut []));
     while !bench.sim.peek(io.reset.ready) {
         assert!(!bench.sim.peek(io.mark.ready) && !bench.sim.peek(io.access.ready), "not within a reset");
