@@ -1,5 +1,6 @@
 //! The PCI Express endpoint: what the adapter is to its host.
 
+pub mod base_addresses;
 pub mod config_requests;
 pub mod configuration;
 pub mod endpoint;
@@ -94,6 +95,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
         };
     }
     block!("receiver", receiver::receiver);
+    block!("base_addresses", base_addresses::base_addresses);
     block!("routing", routing::routing);
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);

@@ -399,7 +399,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
 }
 
 /// The address bits within a page, from bit 12 on; the size is one of those from 4 KiB to 4 MiB.
-fn within_page(page: Bits) -> Bits {
+pub(super) fn within_page(page: Bits) -> Bits {
     let is_above = |bit: usize| page.slice(bit - 11, 22 - bit + 1).any();
     let bits = (12..22).map(is_above);
     cat([lit(0, 10), vector(bits), lit(0, 12)])
