@@ -1,6 +1,7 @@
 //! The PCI Express endpoint: what the adapter is to its host.
 
 pub mod base_addresses;
+pub mod completer;
 pub mod config_requests;
 pub mod configuration;
 pub mod endpoint;
@@ -96,6 +97,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     }
     block!("receiver", receiver::receiver);
     block!("base_addresses", base_addresses::base_addresses);
+    block!("completer", completer::completer);
     block!("routing", routing::routing);
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);

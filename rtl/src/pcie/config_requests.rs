@@ -2,7 +2,7 @@
 
 use super::{
     configuration::{Access, function_bits},
-    tlp::{CompletionHeader, ConfigurationHeader, First, Status, kind},
+    tlp::{CompletionHeader, ConfigurationHeader, MemoryHeader, Status},
 };
 use crate::config::Config;
 use hdl::*;
@@ -31,6 +31,10 @@ pub struct ConfigRequestsIo {
     pub request: Stream<ConfigRequest>,
     #[output]
     pub completion: Stream<ShortCompletion>,
+    /// The function that completes it, if there is one.
+    #[output]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub owner: Valid<Bits>,
     /// To [`super::routing::routing`].
     #[output]
     pub target: U<16>,
@@ -133,30 +137,16 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         });
 
         let has_data = succeeds & !is_write;
-        let none = CompletionHeader::ty().zero();
         let own_bus = Bits::from((is_type_1 & exists).mux(header.bus, bus));
-        let of_kind = has_data.mux(lit(kind::COMPLETION_WITH_DATA, 8), lit(kind::COMPLETION, 8));
+        let completer = cat([own_bus, exists.mux(header.number.into(), lit(0, 8))]).as_u();
         let status = |status: Status| lit(status as u128, 3);
-        io.completion.payload.header.set(CompletionHeader {
-            completer: cat([own_bus, exists.mux(header.number.into(), lit(0, 8))]).as_u(),
-            status: succeeds.mux(status(Status::Successful), status(Status::UnsupportedRequest)).as_u(),
-            // Of anything but a read of memory (2.2.9).
-            byte_count: lit(4, 12).as_u(),
-            requester: header.requester,
-            tag: header.tag,
-            first: First {
-                kind: of_kind.as_u(),
-                tag_9: header.first.tag_9,
-                traffic_class: header.first.traffic_class,
-                tag_8: header.first.tag_8,
-                attribute_2: header.first.attribute_2,
-                attributes: header.first.attributes,
-                length: has_data.bits().zext(10).as_u(),
-                ..none.first
-            },
-            ..none
-        });
+        let status = succeeds.mux(status(Status::Successful), status(Status::UnsupportedRequest));
+        let request = MemoryHeader::ty().unpack(header.pack());
+        let length = has_data.bits().zext(10);
+        io.completion.payload.header.set(CompletionHeader::answering(request, completer, status, length));
         io.completion.payload.data.set(data);
+        io.owner.valid.set(exists);
+        io.owner.payload.set(function);
         io.completion.valid.set(state.is(State::Complete));
         io.completion.assert_stable();
         io.access.assert_stable();

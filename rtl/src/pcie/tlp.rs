@@ -12,7 +12,10 @@ pub mod kind {
     pub const MEMORY_READ_64: usize = 0x20;
     pub const MEMORY_WRITE: usize = 0x40;
     pub const MEMORY_WRITE_64: usize = 0x60;
+    /// Of a locked access.
+    pub const LOCKED_READ: usize = 0x01;
     pub const COMPLETION: usize = 0x0A;
+    pub const LOCKED_COMPLETION: usize = 0x0B;
     pub const COMPLETION_WITH_DATA: usize = 0x4A;
     /// A message without data to the root complex (2.2.8).
     pub const MESSAGE_TO_ROOT: usize = 0x30;
@@ -126,6 +129,39 @@ pub struct CompletionHeader {
     /// Bytes that are left, with those of this completion.
     pub byte_count: U<12>,
     pub first: First,
+}
+
+impl CompletionHeader {
+    /// That of the completion of a request, without data unless `length` is given, in words. What the request says of traffic
+    /// class, attributes and tag comes back (2.2.9).
+    pub fn answering(
+        request: MemoryHeader,
+        completer: U<16>,
+        status: Bits,
+        length: Bits,
+    ) -> CompletionHeader {
+        let none = CompletionHeader::ty().zero();
+        let kind = |kind: usize| lit(kind as u128, 8);
+        CompletionHeader {
+            requester: request.requester,
+            tag: request.tag,
+            completer,
+            status: status.as_u(),
+            // Of anything but a read of memory.
+            byte_count: lit(4, 12).as_u(),
+            first: First {
+                kind: length.any().mux(kind(kind::COMPLETION_WITH_DATA), kind(kind::COMPLETION)).as_u(),
+                tag_9: request.first.tag_9,
+                traffic_class: request.first.traffic_class,
+                tag_8: request.first.tag_8,
+                attribute_2: request.first.attribute_2,
+                attributes: request.first.attributes,
+                length: length.as_u(),
+                ..none.first
+            },
+            ..none
+        }
+    }
 }
 
 #[cfg(test)]
