@@ -9,6 +9,7 @@ pub mod errors;
 pub mod identity;
 pub mod receiver;
 pub mod register_bus;
+pub mod resets;
 pub mod routing;
 pub mod space;
 pub mod tlp;
@@ -98,6 +99,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("receiver", receiver::receiver);
     block!("base_addresses", base_addresses::base_addresses);
     block!("completer", completer::completer);
+    block!("resets", resets::resets);
     block!("routing", routing::routing);
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
