@@ -41,6 +41,14 @@ pub struct CompleterIo {
     #[input]
     #[ty(Valid::ty(bits(function_bits(config))))]
     pub config_owner: Valid<Bits>,
+    /// The configuration request asks for a reset of this function.
+    #[input]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub asked: Valid<Bits>,
+    /// Its completion has left.
+    #[output]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub reset: Valid<Bits>,
     #[output]
     #[ty(Stream::ty(RegisterAccess::ty(config)))]
     pub register: Stream<RegisterAccess>,
@@ -52,6 +60,16 @@ pub struct CompleterIo {
     #[output]
     #[ty(Valid::ty(ErrorEvent::ty(config)))]
     pub error: Valid<ErrorEvent>,
+}
+
+/// A beat of a completion, and the reset that it announces.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Announced {
+    #[ty(TlpBeat::ty(config.bytes))]
+    beat: TlpBeat,
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    reset: Valid<Bits>,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -114,8 +132,13 @@ pub fn completer(config: &Config) -> CompleterIo {
         let lanes = bytes / 4;
         let lane_bits = clog2(lanes);
         let state = reg_enum(State::Idle);
-        let completions = prim::fifo(TlpBeat::ty(bytes), WAITING);
-        io.completion.connect(&completions.deq);
+        let completions = prim::fifo(Announced::ty(config), WAITING);
+        io.completion.valid.set(completions.deq.valid);
+        io.completion.payload.set(completions.deq.payload.beat);
+        completions.deq.ready.set(io.completion.ready);
+        let announced = completions.deq.payload.reset;
+        io.reset.valid.set(completions.deq.fire() & announced.valid);
+        io.reset.payload.set(announced.payload);
 
         // The request.
         let raw = reg_without_reset(U::<128>::ty());
@@ -273,7 +296,7 @@ pub fn completer(config: &Config) -> CompleterIo {
                 when(!gathered.deq.valid, || state.set(State::Complete));
             }
             State::Complete => {
-                when(completions.enq.fire() & completions.enq.payload.last, || state.set(State::Idle));
+                when(completions.enq.fire() & completions.enq.payload.beat.last, || state.set(State::Idle));
             }
             State::Configure => {
                 when(io.config_request.ready, || state.set(State::Configured));
@@ -324,13 +347,16 @@ pub fn completer(config: &Config) -> CompleterIo {
         let count = has_data.mux(is_end.mux(rest, full), full.zero());
         gathered.deq.ready.set((completes & has_data) | state.is(State::Discard));
         completions.enq.valid.set(configured | (completes & (gathered.deq.valid | !has_data)));
-        completions.enq.payload.set(TlpBeat {
+        completions.enq.payload.beat.set(TlpBeat {
             header: configured.mux(config_header.pack(), own_header.pack()).as_u(),
             data: configured.mux(Bits::from(config_data).zext(8 * bytes), gathered.deq.payload),
             count: configured.mux(four(config_has_data), count),
             first: configured | !goes_on,
             last: configured | is_end,
         });
+
+        completions.enq.payload.reset.valid.set(configured & io.asked.valid);
+        completions.enq.payload.reset.payload.set(io.asked.payload);
 
         // What was wrong.
         let of_function = |valid: Bool, function: Bits| {
@@ -645,6 +671,7 @@ mod tests {
             bench.sim.poke(io.identity.first_vf, u128::from(FIRST_VF));
             bench.sim.poke(io.config_request.ready, false);
             bench.sim.poke(io.config_completion.valid, false);
+            bench.sim.poke(io.asked.valid, false);
             let mut sources = (
                 Source::new(&io.posted, 0.1),
                 Source::new(&io.posted_data, 0.5),

@@ -1,7 +1,10 @@
 //! Configuration requests: from the packet to its completion.
 
 use super::{
+    Bar, REGISTER_BAR,
     configuration::{Access, function_bits},
+    register_bus::{RegisterAccess, RegisterAnswer},
+    space::{self, Kind, space},
     tlp::{CompletionHeader, ConfigurationHeader, MemoryHeader, Status},
 };
 use crate::config::Config;
@@ -52,6 +55,12 @@ pub struct ConfigRequestsIo {
     pub access: Stream<Access>,
     #[input]
     pub answer: Valid<U<32>>,
+    /// Accesses through the virtio window.
+    #[output]
+    #[ty(Stream::ty(RegisterAccess::ty(config)))]
+    pub register: Stream<RegisterAccess>,
+    #[input]
+    pub register_answer: Valid<RegisterAnswer>,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -65,8 +74,19 @@ enum State {
     /// Its register is accessed.
     Ask,
     Await,
+    /// The window's registers are read, one by one.
+    AskWindow,
+    AwaitWindow,
+    Judge,
+    /// What they point at is accessed.
+    Enter,
+    Entered,
     Complete,
 }
+
+/// The registers that say what the virtio window shows, in the order in which they are read.
+const WINDOW: [&str; 3] =
+    ["virtio_access.place.bar", "virtio_access.offset.offset", "virtio_access.size.size"];
 
 /// Answers configuration requests, one at a time.
 ///
@@ -75,9 +95,14 @@ enum State {
 /// - Any other is completed with success. The completer is the function, or function 0 if there is none (2.2.9).
 /// - A write of type 0 that succeeds tells this device its bus (2.2.6.2); it is 0 until then.
 ///
+/// - An access to the data of the virtio window, with any of its bytes, is one to the base address, of the length and at the
+///   offset that its other registers say (virtio 4.1.4.9). If that is no aligned access of 1, 2 or 4 bytes to the
+///   registers of the device, nothing is accessed, and 0 is read.
+///
 /// ```text
-///  request ─► routing ─► access ─► completion
-///              └─► not there ─────────┘
+///  request ─► routing ─► access ─┬───────────────────► completion
+///              │                 └─► virtio window ─────┤
+///              └─► not there ───────────────────────────┘
 /// ```
 #[hdl]
 pub fn config_requests(config: &Config) -> ConfigRequestsIo {
@@ -101,12 +126,46 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         io.bus.set(bus);
         io.target.set(cat([header.bus, header.number]).as_u());
         io.is_type_1.set(is_type_1);
-        io.access.valid.set(state.is(State::Ask));
+        let physical = space(config, Kind::Physical);
+        let register_of = |path: &str| {
+            let (offset, _) = space::field(&physical, path).expect("a network function has the window");
+            lit(offset as u128 / 4, 10)
+        };
+        let is_window = Bits::from(header.register).eq(register_of("virtio_access.data.data"))
+            & function.ne(1)
+            & header.enables.any();
+        /// Of the window's registers: those that have been read, the last first.
+        let part = reg_without_reset(bits(2));
+        let parts: Vec<Bits> = WINDOW.iter().map(|_| reg_without_reset(bits(32))).collect();
+        let asks_window = state.is(State::AskWindow);
+        let window_register = select(&WINDOW.map(register_of), part);
+        io.access.valid.set(state.is(State::Ask) | asks_window);
         io.access.payload.function.set(function);
-        io.access.payload.register.set(header.register);
-        io.access.payload.write.set(is_write);
+        io.access.payload.register.set(asks_window.mux(window_register, header.register.into()).as_u());
+        io.access.payload.write.set(is_write & !asks_window);
         io.access.payload.enables.set(header.enables);
         io.access.payload.data.set(request.data);
+
+        // The access through the window.
+        let [bar, offset, size] = [parts[0].trunc(8), parts[1], parts[2]];
+        let [is_1, is_2, is_4] = [1, 2, 4].map(|bytes| size.eq(bytes));
+        let within = offset.slice(0, 2);
+        let is_aligned = is_1 | (is_2 & !within.bit(0)) | (is_4 & !within.any());
+        let [registers, _] = Bar::of(Kind::Virtual);
+        let is_inside = !offset.slice(registers.address_bits, 32 - registers.address_bits).any();
+        let is_possible = delay_without_reset(bar.eq(REGISTER_BAR) & is_aligned & is_inside);
+        let lanes = is_4.mux(lit(15, 4), is_2.mux(lit(3, 4), lit(1, 4)));
+        let distance = cat([within, lit(0, 3)]);
+        let mask = cat((0..4).rev().map(|byte| lanes.bit(byte).bits().repeat(8)));
+        let shown = (Bits::from(io.register_answer.payload.data) >> distance) & mask;
+        io.register.valid.set(state.is(State::Enter) & is_possible);
+        io.register.payload.function.set(function);
+        io.register.payload.msix.set(false);
+        io.register.payload.offset.set(cat([offset.slice(2, 14), lit(0, 2)]).as_u());
+        io.register.payload.write.set(is_write);
+        io.register.payload.enables.set((lanes << within).as_u());
+        io.register.payload.data.set((Bits::from(request.data) << distance).as_u());
+        io.register.assert_stable();
 
         state.cases(|s| match s {
             State::Idle => {
@@ -129,7 +188,34 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
             }
             State::Await => {
                 data.set(io.answer.payload);
-                when(io.answer.valid, || state.set(State::Complete));
+                part.set(0);
+                when(io.answer.valid, || {
+                    state.set(State::Complete);
+                    when(is_window, || state.set(State::AskWindow));
+                });
+            }
+            State::AskWindow => {
+                when(io.access.ready, || state.set(State::AwaitWindow));
+            }
+            State::AwaitWindow => {
+                when(io.answer.valid, || {
+                    set_at(&parts, part, io.answer.payload.into());
+                    part.set(part + 1);
+                    state.set(State::AskWindow);
+                    when(part.eq(WINDOW.len() - 1), || state.set(State::Judge));
+                });
+            }
+            State::Judge => state.set(State::Enter),
+            State::Enter => {
+                data.set(0);
+                when(!is_possible, || state.set(State::Complete))
+                    .elsewhen(io.register.ready, || state.set(State::Entered));
+            }
+            State::Entered => {
+                when(io.register_answer.valid, || {
+                    data.set(shown.as_u());
+                    state.set(State::Complete);
+                });
             }
             State::Complete => {
                 when(io.completion.ready, || state.set(State::Idle));
