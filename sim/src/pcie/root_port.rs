@@ -49,52 +49,6 @@ pub enum RootError {
     Completion { id: RoutingId, got: u128, expected: u128 },
 }
 
-/// Fields of the first word: name, lowest bit, width (figure 2-5).
-const FIRST: [(&str, usize, usize); 12] = [
-    ("first_kind", 24, 8),
-    ("first_tag_9", 23, 1),
-    ("first_traffic_class", 20, 3),
-    ("first_tag_8", 19, 1),
-    ("first_attribute_2", 18, 1),
-    ("first_lightweight", 17, 1),
-    ("first_hints", 16, 1),
-    ("first_digest", 15, 1),
-    ("first_poisoned", 14, 1),
-    ("first_attributes", 12, 2),
-    ("first_address_type", 10, 2),
-    ("first_length", 0, 10),
-];
-
-/// Of the header of a configuration request (figure 2-18).
-const REQUEST: [(&str, usize, usize); 10] = [
-    ("unused", 96, 32),
-    ("bus", 88, 8),
-    ("number", 80, 8),
-    ("reserved_high", 76, 4),
-    ("register", 66, 10),
-    ("reserved_low", 64, 2),
-    ("requester", 48, 16),
-    ("tag", 40, 8),
-    ("last_enables", 36, 4),
-    ("enables", 32, 4),
-];
-
-/// Of the header of a completion (figure 2-28).
-const COMPLETION: [(&str, usize, usize); 9] = [
-    ("unused", 96, 32),
-    ("requester", 80, 16),
-    ("tag", 72, 8),
-    ("reserved", 71, 1),
-    ("lower_address", 64, 7),
-    ("completer", 48, 16),
-    ("status", 45, 3),
-    ("modified", 44, 1),
-    ("byte_count", 32, 12),
-];
-
-/// A port with its place in a header.
-type HeaderPort = (PortIndex, usize, usize);
-
 /// Cycles within which every request is completed: a reset of a function may come first.
 const PATIENCE: u64 = 4000;
 
@@ -113,22 +67,40 @@ pub struct RootPort<S> {
     /// The bus that the endpoint takes for its own: 0 until a write of type 0 has succeeded (2.2.9).
     captured: u8,
     tag: u8,
-    request: [PortIndex; 3],
-    request_header: Vec<HeaderPort>,
-    completion: [PortIndex; 3],
-    completion_header: Vec<HeaderPort>,
+    rx: StreamPorts,
+    tx: StreamPorts,
+}
+
+/// The ports of a stream of packets.
+#[derive(Clone, Copy)]
+struct StreamPorts {
+    valid: PortIndex,
+    ready: PortIndex,
+    header: PortIndex,
+    data: PortIndex,
+    count: PortIndex,
+    first: PortIndex,
+    last: PortIndex,
+}
+
+impl StreamPorts {
+    fn of(interface: &Interface, name: &str) -> StreamPorts {
+        let find = |field: &str| find(interface, &format!("{name}_{field}"));
+        StreamPorts {
+            valid: find("valid"),
+            ready: find("ready"),
+            header: find("payload_header"),
+            data: find("payload_data"),
+            count: find("payload_count"),
+            first: find("payload_first"),
+            last: find("payload_last"),
+        }
+    }
 }
 
 fn find(interface: &Interface, name: &str) -> PortIndex {
     let position = interface.ports.iter().position(|port| port.name == name);
     position.unwrap_or_else(|| panic!("the endpoint has no port `{name}`"))
-}
-
-fn header_ports(interface: &Interface, stream: &str, fields: &[(&str, usize, usize)]) -> Vec<HeaderPort> {
-    let port = |&(name, low, width): &(&str, usize, usize)| {
-        (find(interface, &format!("{stream}_payload_header_{name}")), low, width)
-    };
-    fields.iter().chain(&FIRST).map(port).collect()
 }
 
 impl<S: Simulator> RootPort<S> {
@@ -138,19 +110,14 @@ impl<S: Simulator> RootPort<S> {
     /// A check of the design that does not hold.
     pub fn new(sim: S, straps: Straps) -> Result<Self, RootError> {
         let interface = sim.interface().clone();
-        let stream = |name: &str| {
-            ["valid", "ready", "payload_data"].map(|field| find(&interface, &format!("{name}_{field}")))
-        };
         let mut port = RootPort {
             secondary: 1,
             subordinate: 1,
             alternative_routing: false,
             captured: 0,
             tag: 0,
-            request: stream("request"),
-            request_header: header_ports(&interface, "request", &REQUEST),
-            completion: stream("completion"),
-            completion_header: header_ports(&interface, "completion", &COMPLETION),
+            rx: StreamPorts::of(&interface, "rx_tlp"),
+            tx: StreamPorts::of(&interface, "tx_tlp"),
             sim,
         };
         let functions = match straps.personality {
@@ -161,8 +128,13 @@ impl<S: Simulator> RootPort<S> {
         set("legacy", functions.is_some().into());
         set("legacy_functions", functions.unwrap_or(0));
         set("serial", straps.serial);
-        set("request_valid", 0);
-        set("completion_ready", 1);
+        set("rx_tlp_valid", 0);
+        set("tx_tlp_ready", 1);
+        // No request is made that reaches a register, and resets end at once.
+        set("register_ready", 0);
+        set("answer_valid", 0);
+        set("reset_ready", 1);
+        set("acknowledge", 0);
         port.sim.write_reset(0, true);
         port.wait(2)?;
         port.sim.write_reset(0, false);
@@ -219,35 +191,37 @@ impl<S: Simulator> RootPort<S> {
             | u128::from(enables) << 32
             | kind << 24
             | 1;
-        for index in 0..self.request_header.len() {
-            let (port, low, width) = self.request_header[index];
-            self.sim.write(port, &[(header >> low) as u64 & (u64::MAX >> (64 - width))]);
-        }
-        let [valid, ready, data_port] = self.request;
-        self.sim.write(data_port, &[data.into()]);
-        self.sim.write(valid, &[1]);
+        let (rx, tx) = (self.rx, self.tx);
+        self.sim.write(rx.header, &[header as u64, (header >> 64) as u64]);
+        let lanes = self.sim.interface().ports[rx.data].width.div_ceil(64) as usize;
+        let mut payload = vec![0; lanes];
+        payload[0] = data.into();
+        self.sim.write(rx.data, &payload);
+        self.sim.write(rx.count, &[if write.is_some() { 4 } else { 0 }]);
+        self.sim.write(rx.first, &[1]);
+        self.sim.write(rx.last, &[1]);
+        self.sim.write(rx.valid, &[1]);
         let timeout = || RootError::Timeout { id, offset, cycles: PATIENCE };
         let deadline = self.sim.cycles() + PATIENCE;
-        while self.word(ready) == 0 {
+        while self.word(rx.ready) == 0 {
             self.wait(1)?;
             if self.sim.cycles() > deadline {
                 return Err(timeout());
             }
         }
         self.wait(1)?;
-        self.sim.write(valid, &[0]);
-        while self.word(self.completion[0]) == 0 {
+        self.sim.write(rx.valid, &[0]);
+        while self.word(tx.valid) == 0 {
             self.wait(1)?;
             if self.sim.cycles() > deadline {
                 return Err(timeout());
             }
         }
-        let mut got = 0;
-        for index in 0..self.completion_header.len() {
-            let (port, low, _) = self.completion_header[index];
-            got |= u128::from(self.word(port)) << low;
-        }
-        let data = self.word(self.completion[2]) as u32;
+        let mut limbs = [0; 2];
+        self.sim.read(tx.header, &mut limbs);
+        let got = u128::from(limbs[1]) << 64 | u128::from(limbs[0]);
+        let shape = [tx.first, tx.last, tx.count].map(|port| self.word(port));
+        let data = self.data(tx.data);
         self.wait(1)?;
         // Completion with data, completion, or unsupported request; byte count 4 and lower address 0 (2.2.9).
         let header = |completer: RoutingId, kind: u128, status: u128, length: u128| {
@@ -261,17 +235,26 @@ impl<S: Simulator> RootPort<S> {
         let completer = RoutingId::new(bus, id.number());
         let supported =
             if write.is_some() { header(completer, 0x0A, 0, 0) } else { header(completer, 0x4A, 0, 1) };
-        if got == supported {
+        let length = if write.is_some() { 0 } else { 4 };
+        if got == supported && shape == [1, 1, length] {
             if !is_type_1 {
                 self.captured = bus;
             }
             return Ok(Some(data));
         }
         // Of a function that is not there, function 0 says so.
-        match got == header(RoutingId::new(self.captured, 0), 0x0A, 1, 0) {
+        match got == header(RoutingId::new(self.captured, 0), 0x0A, 1, 0) && shape == [1, 1, 0] {
             true => Ok(None),
             false => Err(RootError::Completion { id, got, expected: supported }),
         }
+    }
+
+    /// The first word of a payload.
+    fn data(&mut self, port: PortIndex) -> u32 {
+        let width = self.sim.interface().ports[port].width as usize;
+        let mut limbs = vec![0; width.div_ceil(64)];
+        self.sim.read(port, &mut limbs);
+        limbs[0] as u32
     }
 
     fn word(&mut self, port: PortIndex) -> u64 {
