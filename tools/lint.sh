@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Exports every named configuration, twice, and runs every linter over it. Arguments go to `cargo run`.
+# Exports both parts of every named configuration, twice, and runs every linter over them. Arguments go to `cargo run`.
 cd "$(dirname "$0")/.."
 source tools/common.sh
 
 out=${CARGO_TARGET_DIR:-target}/export
 rm -rf "$out"
 for config in small x3100 wide; do
-  for copy in once again; do
-    cargo run --quiet --locked --bin hematite "$@" -- export --config "$config" --out "$out/$copy/$config"
+  for part in bridge endpoint; do
+    for copy in once again; do
+      cargo run --quiet --locked --bin hematite "$@" -- \
+        export --config "$config" --part "$part" --out "$out/$copy/$config-$part"
+    done
   done
 done
 diff --recursive "$out/once" "$out/again" || fail "two exports of one configuration differ."

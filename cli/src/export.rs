@@ -1,6 +1,7 @@
 //! `hematite export`: the Verilog of a configuration.
 
 use crate::{arguments, error::Error, output::OutputDirectory};
+use clap::ValueEnum;
 use hdl::elaborate;
 use rtl::config::Config;
 use std::path::PathBuf;
@@ -9,30 +10,52 @@ use std::process::ExitCode;
 /// Write the Verilog of a configuration, a file list, a reference of its ports and a C header of its registers
 ///
 /// The directory holds a file `NAME.v` for each module, `filelist.f` with their names, children before parents, `ports.md`,
-/// and `hematite_veb.h` for drivers. The same configuration gives the same files every time.
+/// and with the bridge `hematite_veb.h` for drivers. The same configuration gives the same files every time.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  hematite export --config small --out verilog/\n  \
-    cd verilog && verilator --lint-only -Wall -f filelist.f")]
+#[command(after_help = "Examples:\n  hematite export --config small --out verilog/\n  \
+    cd verilog && verilator --lint-only -Wall -f filelist.f\n  \
+    hematite export --config small --part endpoint --out endpoint/")]
 pub struct Arguments {
     /// The configuration: small, x3100 or wide
     #[arg(long, value_name = "NAME", value_parser = arguments::config)]
     config: Config,
+    /// What of the adapter
+    #[arg(long, value_enum, default_value_t = Part::Bridge)]
+    part: Part,
     /// Where to write; made where it is missing, and an earlier export in it is replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The Virtual Ethernet Bridge
+    Bridge,
+    /// The PCI Express endpoint
+    Endpoint,
+}
+
 pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
     let config = &arguments.config;
     let out = OutputDirectory::create(&arguments.out)?;
-    let verilog = elaborate(|| rtl::veb::veb(config))?.design.verilog();
+    let design = match arguments.part {
+        Part::Bridge => elaborate(|| rtl::veb::veb(config))?.design,
+        Part::Endpoint => elaborate(|| rtl::pcie::endpoint::endpoint(config))?.design,
+    };
+    let verilog = design.verilog();
     for file in &verilog.files {
         out.write(&file.name, &file.text)?;
     }
     let names = verilog.files.iter().map(|file| format!("{}\n", file.name));
     out.write("filelist.f", &names.collect::<String>())?;
-    out.write("ports.md", &(verilog.port_reference().to_owned() + &parameters(config)))?;
-    out.write("hematite_veb.h", &rtl::register_map::c_header())?;
+    let parameters = match arguments.part {
+        Part::Bridge => bridge_parameters(config),
+        Part::Endpoint => endpoint_parameters(config),
+    };
+    out.write("ports.md", &(verilog.port_reference().to_owned() + &parameters))?;
+    if arguments.part == Part::Bridge {
+        out.write("hematite_veb.h", &rtl::register_map::c_header())?;
+    }
     out.publish()?;
     let modules = verilog.files.len();
     eprintln!("{modules} modules of `{}` in {}", verilog.top, arguments.out.display());
@@ -40,7 +63,7 @@ pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 /// What is fixed in the exported design, and which stream belongs to which port of the adapter.
-fn parameters(config: &Config) -> String {
+fn bridge_parameters(config: &Config) -> String {
     let mut out = format!(
         "\n## Configuration `{}`\n\n| parameter | value |\n|---|---|\n| data width | {} bits |\n\
         | entries of the table of MAC addresses | {} |\n| cells of the packet buffer | {} of {} bytes |\n\n\
@@ -55,4 +78,16 @@ fn parameters(config: &Config) -> String {
         out += &format!("| `ingress_{number}`, `egress_{number}` | `{name}` |\n");
     }
     out
+}
+
+/// What is fixed in the exported design.
+fn endpoint_parameters(config: &Config) -> String {
+    format!(
+        "\n## Configuration `{}`\n\n| parameter | value |\n|---|---|\n| data width | {} bits |\n\
+        | functions, with the physical one and the manager | {} |\n| MSI-X vectors of a function | {} |\n",
+        config.name,
+        8 * config.bytes,
+        config.functions(),
+        rtl::pcie::VECTORS
+    )
 }

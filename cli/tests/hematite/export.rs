@@ -34,6 +34,21 @@ fn exports_are_identical_and_complete() {
     }
 }
 
+#[test]
+fn the_endpoint_is_exported() {
+    let directory = workspace();
+    for config in ["small", "x3100"] {
+        let arguments = ["export", "--part", "endpoint", "--config", config, "--out", config];
+        stdout(hematite(directory.path(), &arguments));
+        let read = |name: &str| fs::read_to_string(directory.path().join(config).join(name)).unwrap();
+        let list = read("filelist.f");
+        let top = if config == "small" { "pcie_endpoint_5x64" } else { "pcie_endpoint_18x128" };
+        assert_eq!(list.lines().last(), Some(format!("{top}.v").as_str()));
+        assert!(read(&format!("{top}.v")).contains(&format!("\nmodule {top}")));
+        assert!(read("ports.md").contains("| `rx_tlp_valid` | input | 1 | `clk` |"));
+    }
+}
+
 /// A driver in C sees what the hardware is built from.
 #[test]
 fn the_header_compiles() {

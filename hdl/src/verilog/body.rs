@@ -3,7 +3,7 @@
 use super::{
     comment::{annotate, comment, short},
     expr::{Printer, assignment, is_braced},
-    layout::{Doc, nest, text},
+    layout::{COLUMNS, Doc, nest, text},
     live::Need,
     memory,
     plan::{Kind, Process},
@@ -436,16 +436,22 @@ pub(super) fn parameter(value: &Parameter) -> String {
     }
 }
 
-/// `.name (value),` in columns.
+/// `.name (value),` in columns; without columns, or on two lines, where a name is too long for that.
 fn connections(pins: Vec<(String, Doc)>) -> Vec<String> {
     let column = pins.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let count = pins.len();
     let mut lines = vec![];
     for (i, (name, value)) in pins.into_iter().enumerate() {
         let end = if i + 1 == count { ")" } else { ")," };
+        let fits = |column: usize| 8 + 1 + column + 1 + value.width() + end.len() <= COLUMNS;
+        let is_name = matches!(value, Doc::Text(_));
+        let head = match is_name && !fits(column) {
+            false => text(format!(".{name:column$}(")),
+            true if fits(name.len()) => text(format!(".{name}(")),
+            true => Doc::List(vec![text(format!(".{name}")), nest(vec![Doc::Hard, text("(")])]),
+        };
         let value = if is_braced(&value) { value } else { nest(vec![value]) };
-        let doc = Doc::List(vec![text(format!(".{name:column$}(")), value, text(end)]);
-        lines.extend(doc.lines(8));
+        lines.extend(Doc::List(vec![head, value, text(end)]).lines(8));
     }
     lines
 }

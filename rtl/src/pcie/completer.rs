@@ -316,9 +316,9 @@ pub fn completer(config: &Config) -> CompleterIo {
 
         // The completion.
         let function = found.mux(hit.function, hit.function.zero());
-        let completer = io.identity.routing_id(config, function);
+        let completer_id = io.identity.routing_id(config, function);
         let words = has_data.mux(length, lit(0, 10));
-        let answer = CompletionHeader::answering(header, completer, ends, words);
+        let answer = CompletionHeader::answering(header, completer_id, ends, words);
         let mut first = answer.first;
         first.kind = is_locked.mux(lit(kind::LOCKED_COMPLETION as u128, 8), answer.first.kind.into()).as_u();
         let own_header = CompletionHeader {

@@ -22,6 +22,43 @@ fn lines_are_short_and_clean() {
     }
 }
 
+/// Connections of ports with long names to wires with long names.
+#[test]
+fn long_connections_are_broken() {
+    #[derive(Bundle, Clone, Copy)]
+    struct Io {
+        #[input]
+        brief: Bool,
+        #[input]
+        what_goes_in_has_a_name_that_is_long: Bool,
+        #[output]
+        what_comes_out_has_a_name_that_takes_more_than_half_of_a_line: Bool,
+    }
+    #[hdl]
+    fn child() -> Io {
+        module("child", Io::ty(), |io| {
+            let inner = io.what_goes_in_has_a_name_that_is_long & io.brief;
+            io.what_comes_out_has_a_name_that_takes_more_than_half_of_a_line.set(inner);
+        })
+    }
+    #[hdl]
+    fn parent() -> Io {
+        module("parent", Io::ty(), |io| {
+            let an_instance_whose_name_is_long = child();
+            an_instance_whose_name_is_long.brief.set(io.brief);
+            let long = &an_instance_whose_name_is_long;
+            long.what_goes_in_has_a_name_that_is_long.set(io.what_goes_in_has_a_name_that_is_long);
+            let out = long.what_comes_out_has_a_name_that_takes_more_than_half_of_a_line;
+            io.what_comes_out_has_a_name_that_takes_more_than_half_of_a_line.set(!out);
+        })
+    }
+    let text = elaborate(parent).unwrap().design.verilog().text();
+    assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+    let name = "what_comes_out_has_a_name_that_takes_more_than_half_of_a_line";
+    let broken = format!("        .{name}\n            (an_instance_whose_name_is_long_{name})");
+    assert!(text.contains(&broken), "{text}");
+}
+
 #[test]
 fn equal_modules_are_printed_once() {
     let verilog = samples::design("hierarchy").verilog();
