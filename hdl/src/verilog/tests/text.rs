@@ -44,9 +44,9 @@ fn long_connections_are_broken() {
     #[hdl]
     fn parent() -> Io {
         module("parent", Io::ty(), |io| {
-            let an_instance_whose_name_is_long = child();
-            an_instance_whose_name_is_long.brief.set(io.brief);
-            let long = &an_instance_whose_name_is_long;
+            let inner_part = child();
+            inner_part.brief.set(io.brief);
+            let long = &inner_part;
             long.what_goes_in_has_a_name_that_is_long.set(io.what_goes_in_has_a_name_that_is_long);
             let out = long.what_comes_out_has_a_name_that_takes_more_than_half_of_a_line;
             io.what_comes_out_has_a_name_that_takes_more_than_half_of_a_line.set(!out);
@@ -55,7 +55,7 @@ fn long_connections_are_broken() {
     let text = elaborate(parent).unwrap().design.verilog().text();
     assert!(text.lines().all(|line| line.len() <= 100), "{text}");
     let name = "what_comes_out_has_a_name_that_takes_more_than_half_of_a_line";
-    let broken = format!("        .{name}\n            (an_instance_whose_name_is_long_{name})");
+    let broken = format!("        .{name}\n            (inner_part_{name})");
     assert!(text.contains(&broken), "{text}");
 }
 
