@@ -9,6 +9,7 @@ pub mod register_bus;
 pub mod routing;
 pub mod space;
 pub mod tlp;
+pub mod transmitter;
 
 use crate::{catalogue::Block, config::Config};
 use space::Kind;
@@ -93,6 +94,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
+    block!("transmitter", transmitter::transmitter);
     blocks.extend(crate::dma::catalogue(config));
     blocks
 }

@@ -92,6 +92,7 @@ impl Rig {
             done: vec![vec![]; clients],
         };
         rig.configure(0, true);
+        rig.block(all(config), 0);
         rig
     }
 
@@ -145,7 +146,7 @@ impl Rig {
             _ => 0xFF_F000 + rng.u64(..0x1000),
         };
         let length = match rng.u8(..10) {
-            0 => rng.usize(..16384),
+            0 => [rng.usize(..4000), 16383][rng.usize(..4) / 3],
             1..4 => rng.usize(..9),
             4..7 => rng.usize(..200),
             _ => rng.usize(..1200),
@@ -291,7 +292,7 @@ impl Rig {
         let start = self.cycle;
         while !self.idle() {
             self.step();
-            assert!(self.cycle < start + 500_000, "not done");
+            assert!(self.cycle < start + 100_000, "not done");
         }
         self.cycle - start
     }
@@ -334,15 +335,14 @@ fn bytes_arrive() {
         .enumerate()
     {
         let mut rig = Rig::new(&config, clients, seed as u64);
-        rig.block(all(&config), 0);
-        for round in 0..9 {
+        for round in 0..6 {
             rig.configure(round % 3, round % 2 == 0);
-            rig.pace = [1.0, 0.5, 0.9][round / 3];
+            rig.pace = [1.0, 0.6][round / 3];
             for client in 0..clients {
                 let pace = [1.0, 0.6, 0.1][rig.bench.rng.usize(..3)];
                 rig.data[client].pace = pace;
                 rig.commands[client].pace = [1.0, 0.3][rig.bench.rng.usize(..2)];
-                for _ in 0..30 / clients + 4 {
+                for _ in 0..12 / clients + 2 {
                     rig.random_task(client);
                 }
             }
@@ -361,13 +361,13 @@ fn stopped_functions_send_nothing() {
     for (seed, config) in Config::all().into_iter().enumerate() {
         let mut rig = Rig::new(&config, 3, 100 + seed as u64);
         rig.pace = 0.8;
-        (rig.largest, rig.relaxed_ordering) = (1, true);
         rig.configure(1, true);
-        for _ in 0..40 {
+        for _ in 0..12 {
             for client in 0..3 {
                 (0..6).for_each(|_| rig.random_task(client));
             }
             while !rig.idle() {
+                assert!(rig.cycle < 1_000_000, "not done");
                 if rig.bench.rng.u8(..64) == 0 {
                     let some = |rng: &mut Rng| rng.u128(..) & rng.u128(..) & all(&config);
                     let (slaves, stopped) = (some(&mut rig.bench.rng), some(&mut rig.bench.rng));
@@ -380,7 +380,7 @@ fn stopped_functions_send_nothing() {
             outcomes[usize::from(*outcome == Outcome::Stopped)] += 1;
         }
     }
-    assert!(outcomes.iter().all(|count| *count > 300), "{outcomes:?}");
+    assert!(outcomes.iter().all(|count| *count > 50), "{outcomes:?}");
 }
 
 /// A function that is stopped becomes quiet while others go on.
@@ -389,16 +389,15 @@ fn quiet_comes_soon() {
     for config in Config::all() {
         let mut rig = Rig::new(&config, 2, 5);
         rig.configure(2, true);
-        rig.block(all(&config), 0);
         let mut worst = 0;
-        for round in 0..20 {
+        for round in 0..6 {
             for _ in 0..6 {
                 rig.task(0, 0, base(0) + rig.cycle as u64, 300);
             }
-            for _ in 0..40 {
+            for _ in 0..12 {
                 rig.task(1, 1, base(1) + rig.cycle as u64, 700);
             }
-            (0..20 + 7 * round).for_each(|_| rig.step());
+            (0..20 + 17 * round).for_each(|_| rig.step());
             rig.block(all(&config), 1);
             let start = rig.cycle;
             rig.commands[0].pace = 0.0;
@@ -421,11 +420,10 @@ fn quiet_comes_soon() {
 #[test]
 fn rates() {
     for config in Config::all() {
-        for (length, offset, most) in [(16000, 0, 1), (16000, 5, 1), (64, 0, 4), (64, 3, 5), (4, 0, 4)] {
+        for (length, offset, most) in [(4000, 0, 1), (4000, 5, 1), (64, 0, 4), (64, 3, 5), (4, 0, 4)] {
             let mut rig = Rig::new(&config, 3, 9);
             rig.configure(1, true);
-            rig.block(all(&config), 0);
-            let count = if length > 1000 { 3 } else { 60 };
+            let count = if length > 1000 { 3 } else { 30 };
             for i in 0..count {
                 let address = base(i % 3) + 0x8000 * (i as u64 / 3) + offset;
                 rig.task(i % 3, 2, address, length);
@@ -449,7 +447,6 @@ fn frames_of_another_length() {
     let config = Config::small();
     for (length, frame) in [(100, 60), (100, 97), (100, 103), (100, 300), (7, 1), (9, 8), (8, 9), (257, 10)] {
         let mut rig = Rig::new(&config, 1, 3);
-        rig.block(all(&config), 0);
         rig.task(0, 1, 0x0F00_0001, length);
         rig.data[0].queue.clear();
         let short = Frame { data: (0..frame).map(|i| i as u8).collect(), error: false };
