@@ -3,6 +3,8 @@
 //! A client hands in *commands*: write these bytes there, read those. The engines cut them into packets as the host allows,
 //! in the name of the function that the command belongs to.
 
+pub mod write;
+
 use crate::{catalogue::Block, config::Config, pcie::configuration::function_bits};
 use hdl::*;
 
@@ -57,6 +59,10 @@ pub struct ReadBeat {
 }
 
 /// Every block of the engines for a configuration.
-pub fn catalogue(_config: &Config) -> Vec<Block> {
-    vec![]
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let write = {
+        let config = config.clone();
+        Block::new(format!("dma/write/{}", config.name), move || write::write_engine(&config, 3))
+    };
+    vec![write]
 }

@@ -13,6 +13,7 @@ pub mod resets;
 pub mod routing;
 pub mod space;
 pub mod tlp;
+pub mod transmitter;
 
 #[cfg(test)]
 mod testing;
@@ -104,6 +105,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
+    block!("transmitter", transmitter::transmitter);
     blocks.extend(crate::dma::catalogue(config));
     blocks
 }

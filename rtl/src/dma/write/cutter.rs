@@ -1,0 +1,237 @@
+//! Commands cut into packets.
+
+use super::aligner::Aligned;
+use crate::{
+    config::Config,
+    dma::{Command, LENGTH_BITS},
+    pcie::{configuration::function_bits, identity::Identity},
+    prim::Routed,
+};
+use hdl::*;
+
+/// Bits of the payload of a packet in words: up to 512 bytes.
+pub(super) const SIZE_BITS: usize = 8;
+
+/// What all packets of a command have in common.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config, clients: usize)]
+pub(super) struct Origin {
+    #[ty(bits(clog2(clients)))]
+    pub client: Bits,
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    pub requester: U<16>,
+    pub relaxed: Bool,
+    /// The command writes nothing: its packet must not leave.
+    pub is_empty: Bool,
+    /// The era in which it was accepted; see [`super::sender`].
+    pub era: Bool,
+}
+
+/// What the header of a packet is made of.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config, clients: usize)]
+pub(super) struct Packet {
+    #[ty(Origin::ty(config, clients))]
+    pub origin: Origin,
+    /// The command ends with it.
+    pub ends: Bool,
+    pub poisoned: Bool,
+    /// In words.
+    #[ty(bits(SIZE_BITS))]
+    pub size: Bits,
+    /// Of its first word, in words.
+    pub address: U<62>,
+    pub enables: U<4>,
+    pub last_enables: U<4>,
+}
+
+/// A beat of payload. Every beat of a packet but the last is full.
+#[derive(Bundle, Clone, Copy)]
+#[ty(bytes: usize)]
+pub(super) struct Payload {
+    #[ty(bits(8 * bytes))]
+    pub data: Bits,
+    /// Words that count, less one.
+    #[ty(bits(clog2(bytes / 4)))]
+    pub surplus: Bits,
+    pub last: Bool,
+}
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config, clients: usize)]
+pub(super) struct CutterIo {
+    #[input]
+    pub identity: Identity,
+    /// Most bytes of payload: 128 shifted left by this.
+    #[input]
+    pub largest: U<3>,
+    #[input]
+    pub relaxed_ordering: Bool,
+    #[input]
+    pub era: Bool,
+    #[input]
+    #[ty(Stream::ty(Routed::ty(clients, Command::ty(config))))]
+    pub command: Stream<Routed<Command>>,
+    /// One frame for each command.
+    #[input]
+    #[ty(Stream::ty(Aligned::ty(config.bytes)))]
+    pub aligned: Stream<Aligned>,
+    #[output]
+    #[ty(Stream::ty(Payload::ty(config.bytes)))]
+    pub payload: Stream<Payload>,
+    /// With the last beat of its payload.
+    #[output]
+    #[ty(Stream::ty(Packet::ty(config, clients)))]
+    pub packet: Stream<Packet>,
+    /// There is no command inside.
+    #[output]
+    pub idle: Bool,
+}
+
+#[derive(HwEnum, Clone, Copy)]
+enum State {
+    Idle,
+    /// The first packet is measured.
+    Measure,
+    /// Payload moves.
+    Move,
+}
+
+/// Cuts at multiples of the largest payload.
+///
+/// ```text
+///  aligned ─┬──────────────► by words ─► payload
+///           └─► [previous] ─►   ▲
+///  command ─► what is left ─► size ─► packet
+/// ```
+///
+/// The first packet of a command has its words where they come. All others begin at a multiple of the beat, and their words
+/// move by the same number: what of their beats came a beat earlier waits in `previous`.
+///
+/// A beat in each cycle; a cycle between two commands. The streams are combinational in each other.
+#[hdl]
+pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
+    let bytes = config.bytes;
+    let name = format!("dma_cutter_{clients}x{bytes}_{}", config.functions());
+    module(name, CutterIo::ty(config, clients), |io| {
+        let words = bytes / 4;
+        let word_bits = clog2(words);
+        let state = reg_enum(State::Idle);
+        io.idle.set(state.is(State::Idle));
+        let origin = reg_without_reset(Origin::ty(config, clients));
+        /// Of this packet, in words.
+        let address = reg_without_reset(bits(62));
+        let size = reg_without_reset(bits(SIZE_BITS));
+        /// The command ends with it.
+        let ends = reg_without_reset(flag());
+        /// Words behind this packet; at first all.
+        let left = reg_without_reset(bits(LENGTH_BITS - 1));
+        /// Words of this packet that have not moved.
+        let inside = reg_without_reset(bits(SIZE_BITS));
+        /// Most words of the next packet.
+        let most = reg_without_reset(bits(SIZE_BITS));
+        /// Words that later packets move up by, and this one.
+        let later_distance = reg_without_reset(bits(word_bits));
+        let distance = reg_without_reset(bits(word_bits));
+        /// Of the first and of the last word of the command.
+        let first_enables = reg_without_reset(bits(4));
+        let last_enables = reg_without_reset(bits(4));
+        let bad = reg_without_reset(flag());
+
+        // A beat.
+        let fits = inside.le(words);
+        /// All words of it are in `previous`.
+        let is_rest = ends & inside.le(distance.zext(SIZE_BITS));
+        let goes = state.is(State::Move) & io.payload.ready & io.packet.ready;
+        let has_source = is_rest | io.aligned.valid;
+        io.aligned.ready.set(goes & !is_rest);
+        let moves = goes & has_source;
+        let previous = reg_without_reset(bits(8 * bytes));
+        when(io.aligned.fire(), || {
+            previous.set(io.aligned.payload.data);
+            bad.set(io.aligned.payload.bad);
+        });
+        let lanes: Vec<Bits> = [previous.chunks(32), io.aligned.payload.data.chunks(32)].concat();
+        let moved = (0..words).map(|lane| {
+            let options: Vec<Bits> = (0..words).map(|distance| lanes[words + lane - distance]).collect();
+            select(&options, distance)
+        });
+        let moved: Vec<Bits> = moved.collect();
+        io.payload.valid.set(state.is(State::Move) & has_source & io.packet.ready);
+        io.payload.payload.data.set(cat(moved.into_iter().rev()));
+        let surplus = fits.mux(inside.trunc(word_bits) - 1, !lit(0, word_bits));
+        io.payload.payload.surplus.set(surplus);
+        io.payload.payload.last.set(fits);
+
+        // Its header.
+        let is_single = size.eq(1);
+        let ones = !lit(0, 4);
+        let last = ends.mux(last_enables, ones);
+        io.packet.valid.set(state.is(State::Move) & has_source & io.payload.ready & fits);
+        io.packet.payload.set(Packet {
+            origin,
+            ends,
+            poisoned: ends & is_rest.mux(bad, io.aligned.payload.bad),
+            size,
+            address: address.as_u(),
+            enables: (first_enables & is_single.mux(last, ones)).as_u(),
+            last_enables: is_single.mux(last.zero(), last).as_u(),
+        });
+
+        // The next packet.
+        let largest = Bits::from(io.largest);
+        let mask = cat([largest.eq(2), largest.ge(1)]);
+        let limit = cat([largest.eq(2), largest.eq(1), largest.eq(0)]);
+        let limit = cat([limit, lit(0, 5)]);
+        let measures = state.is(State::Measure) | (moves & fits & !ends);
+        let rest = left.zext(LENGTH_BITS) - most.zext(LENGTH_BITS);
+        let is_short = rest.bit(LENGTH_BITS - 1) | !rest.any();
+        when(moves, || inside.set(inside - words));
+        when(measures, || {
+            let words = is_short.mux(left.trunc(SIZE_BITS), most);
+            size.set(words);
+            inside.set(words);
+            left.set(is_short.mux(left.zero(), rest.trunc(left.width())));
+            ends.set(is_short);
+            most.set(limit);
+            state.set(State::Move);
+        });
+        when(moves & fits, || {
+            let blocks = address.slice(5, 57) | mask.zext(57);
+            address.set(cat([blocks + 1, lit(0, 5)]));
+            first_enables.set(ones);
+            distance.set(later_distance);
+        });
+
+        // The next command.
+        let finishes = moves & fits & ends;
+        let is_free = state.is(State::Idle) | finishes;
+        io.command.ready.set(is_free);
+        when(finishes, || state.set(State::Idle));
+        when(io.command.fire(), || {
+            let Routed { port: client, beat: command } = io.command.payload;
+            let (length, start) = (Bits::from(command.length), Bits::from(command.address));
+            let (offset, word) = (start.trunc(2), start.slice(2, 62));
+            let end = offset + length.trunc(2);
+            let is_empty = !length.any();
+            origin.set(Origin {
+                client,
+                function: command.function,
+                requester: io.identity.routing_id(config, command.function),
+                relaxed: command.relaxed & io.relaxed_ordering,
+                is_empty,
+                era: io.era,
+            });
+            address.set(word);
+            let total = length.wide_add(offset.zext(LENGTH_BITS) + 3).slice(2, LENGTH_BITS - 1);
+            left.set(is_empty.mux(lit(1, left.width()), total));
+            most.set(limit - cat([word.slice(5, 2) & mask, word.trunc(5)]).zext(SIZE_BITS));
+            later_distance.set(word.trunc(word_bits));
+            distance.set(distance.zero());
+            first_enables.set(ones << offset);
+            last_enables.set(select(&[0b1111, 0b0001, 0b0011, 0b0111].map(|enables| lit(enables, 4)), end));
+            state.set(State::Measure);
+        });
+    })
+}
