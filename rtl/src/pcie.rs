@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod endpoint;
 pub mod errors;
 pub mod identity;
+pub mod msix;
 pub mod register_bus;
 pub mod routing;
 pub mod space;
@@ -93,6 +94,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("config_requests", config_requests::config_requests);
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
+    block!("msix", msix::msix);
     blocks.extend(crate::dma::catalogue(config));
     blocks
 }
