@@ -7,6 +7,7 @@ pub mod errors;
 pub mod identity;
 pub mod msix;
 pub mod register_bus;
+pub mod reporter;
 pub mod routing;
 pub mod space;
 pub mod tlp;
@@ -95,6 +96,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
     block!("msix", msix::msix);
+    block!("reporter", reporter::reporter);
     blocks.extend(crate::dma::catalogue(config));
     blocks
 }
