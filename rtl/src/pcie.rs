@@ -7,8 +7,10 @@ pub mod configuration;
 pub mod endpoint;
 pub mod errors;
 pub mod identity;
+pub mod msix;
 pub mod receiver;
 pub mod register_bus;
+pub mod reporter;
 pub mod resets;
 pub mod routing;
 pub mod space;
@@ -106,6 +108,8 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("configuration", configuration::configuration);
     block!("endpoint", endpoint::endpoint);
     block!("transmitter", transmitter::transmitter);
+    block!("msix", msix::msix);
+    block!("reporter", reporter::reporter);
     blocks.extend(crate::dma::catalogue(config));
     blocks
 }
