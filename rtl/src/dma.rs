@@ -3,6 +3,8 @@
 //! A client hands in *commands*: write these bytes there, read those. The engines cut them into packets as the host allows,
 //! in the name of the function that the command belongs to.
 
+pub mod read;
+
 use crate::{catalogue::Block, config::Config, pcie::configuration::function_bits};
 use hdl::*;
 
