@@ -3,6 +3,7 @@
 //! A client hands in *commands*: write these bytes there, read those. The engines cut them into packets as the host allows,
 //! in the name of the function that the command belongs to.
 
+pub mod read;
 pub mod write;
 
 use crate::{catalogue::Block, config::Config, pcie::configuration::function_bits};

@@ -1,0 +1,161 @@
+//! The engine between clients and a host that are written in plain Rust.
+
+mod world;
+
+use super::*;
+use crate::testing::refusal;
+use world::{Order, Plan, TICK, World};
+
+#[test]
+fn every_parameter_elaborates() {
+    for config in Config::all() {
+        for clients in 1..=6 {
+            for tags in [32, 64, 128, 256] {
+                elaborate(|| read_engine(&config, clients, tags)).unwrap_or_else(|errors| panic!("{errors}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn refuses_other_parameters() {
+    let config = Config::small();
+    assert!(refusal(|| read_engine(&config, 0, 64)).contains("0 clients are not 1 to 6"));
+    assert!(refusal(|| read_engine(&config, 7, 64)).contains("7 clients are not 1 to 6"));
+    assert!(refusal(|| read_engine(&config, 1, 16)).contains("16 tags are not"));
+    assert!(refusal(|| read_engine(&config, 1, 96)).contains("96 tags are not"));
+}
+
+fn plan(config: Config, clients: usize, tags: usize) -> Plan {
+    Plan {
+        config,
+        clients,
+        tags,
+        read_request: 2,
+        extended_tags: true,
+        pace: 0.8,
+        ideal: false,
+        faults: 0,
+        stops: 0,
+    }
+}
+
+/// Random orders of all clients for `cycles`, and then until all have ended and no tag is in quarantine.
+fn run(plan: Plan, seed: u64, cycles: usize) -> World {
+    let mut world = World::new(plan.clone(), seed);
+    while world.cycle < cycles {
+        for client in 0..plan.clients {
+            while world.clients[client].orders.len() < 8 {
+                let order = world.random_order();
+                world.clients[client].orders.push_back(order);
+            }
+        }
+        world.step();
+    }
+    world.let_go();
+    finish(&mut world);
+    world
+}
+
+fn finish(world: &mut World) {
+    let start = world.cycle;
+    while !world.is_idle() {
+        world.step();
+        assert!(world.cycle - start < 200_000, "some order does not end");
+    }
+    (0..34 * TICK).for_each(|_| world.step());
+    world.check_end();
+}
+
+#[test]
+fn every_byte_comes() {
+    let small = Config::small;
+    for (seed, (config, clients, tags, read_request, extended_tags)) in [
+        (small(), 3, 64, 2, true),
+        (small(), 1, 32, 0, true),
+        (Config::x3100(), 3, 64, 5, false),
+        (Config::wide(), 6, 128, 1, true),
+        (Config::wide(), 2, 256, 0, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let plan = Plan { read_request, extended_tags, ..plan(config, clients, tags) };
+        let world = run(plan, seed as u64, 12_000);
+        assert_eq!(world.outcomes[1..], [0; 5]);
+        assert!(world.outcomes[0] > 150 && world.errors == 0, "{:?}", world.outcomes);
+    }
+}
+
+#[test]
+fn faults_and_stops_disturb_nobody_else() {
+    for (seed, (config, clients, tags, pace)) in [
+        (Config::small(), 3, 64, 0.9),
+        (Config::small(), 4, 32, 1.0),
+        (Config::x3100(), 3, 64, 0.7),
+        (Config::wide(), 6, 128, 1.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let plan = Plan { pace, faults: 25, stops: 6000, ..plan(config, clients, tags) };
+        let world = run(plan, 10 + seed as u64, 30_000);
+        println!("{:?}, {} errors, {} unexpected", world.outcomes, world.errors, world.unexpected);
+        assert!(world.outcomes.iter().all(|count| *count > 2), "{:?}", world.outcomes);
+        assert!(world.unexpected > 20);
+    }
+}
+
+/// Others go on while one client takes nothing, and while one waits for an answer that never comes.
+#[test]
+fn a_deaf_client_stops_nobody() {
+    let plan = Plan { pace: 1.0, ..plan(Config::small(), 3, 32) };
+    let mut world = World::new(plan, 5);
+    world.clients[0].deaf = true;
+    for client in 0..3 {
+        for i in 0..100 {
+            world.clients[client].orders.push_back(Order::new(client, 0x1000 * i + 13, 700));
+        }
+    }
+    while world.clients[1].ended < 100 || world.clients[2].ended < 100 {
+        world.step();
+        assert!(world.cycle < 200_000, "the others stand still");
+    }
+    assert_eq!(world.clients[0].ended, 0);
+    world.clients[0].deaf = false;
+    finish(&mut world);
+}
+
+/// Cycles from the first beat to the last, of `count` orders of one client.
+fn cycles(config: Config, read_request: u32, count: u64, stride: u64, length: usize) -> usize {
+    let plan = Plan { pace: 1.0, ideal: true, read_request, ..plan(config, 1, 64) };
+    let mut world = World::new(plan, 1);
+    for i in 0..count {
+        world.clients[0].orders.push_back(Order::new(0, 0x10_0000 + stride * i, length));
+    }
+    while !world.is_idle() {
+        world.step();
+        assert!(world.cycle < 100_000);
+    }
+    let (first, last) = world.clients[0].beats.unwrap();
+    last - first + 1
+}
+
+#[test]
+fn a_beat_in_every_cycle() {
+    for config in Config::all() {
+        for read_request in [0, 1, 2] {
+            let cycles = cycles(config.clone(), read_request, 16, 4096, 4096);
+            let beats = 16 * 4096 / config.bytes;
+            println!("{} bytes, {}: {cycles} cycles, {beats} beats", config.bytes, 128 << read_request);
+            assert_eq!(cycles, beats);
+        }
+        // Commands of 64 bytes, aligned and not.
+        for (stride, what) in [(64, "aligned"), (4097, "unaligned")] {
+            let cycles = cycles(config.clone(), 2, 200, stride, 64);
+            println!("{} bytes, 64 {what}: {:.2} cycles each", config.bytes, cycles as f64 / 200.0);
+            let beats = 64 / config.bytes + usize::from(what == "unaligned");
+            assert!(cycles <= 200 * beats.max(5) + 10, "{cycles} cycles");
+        }
+    }
+}

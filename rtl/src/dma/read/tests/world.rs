@@ -1,0 +1,769 @@
+//! Clients, functions and a host around the engine, and all that they expect of it.
+
+use super::super::*;
+use crate::{dma::Outcome, testing::*};
+use std::collections::VecDeque;
+
+/// How a test runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub config: Config,
+    pub clients: usize,
+    pub tags: usize,
+    pub read_request: u32,
+    pub extended_tags: bool,
+    /// How likely something moves in a cycle: data that is taken, requests, completions, commands.
+    pub pace: f64,
+    /// Requests are answered in order, at once, and whole.
+    pub ideal: bool,
+    /// One request in so many goes wrong; 0 for none.
+    pub faults: u32,
+    /// Functions are stopped, and lose their right to send, once in so many cycles; 0 for never.
+    pub stops: u32,
+}
+
+/// Cycles between ticks.
+pub const TICK: usize = 300;
+
+/// What the byte at an address is.
+pub fn byte_at(address: u64) -> u8 {
+    (address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8
+}
+
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub function: usize,
+    pub address: u64,
+    pub length: usize,
+    pub relaxed: bool,
+    /// Bytes that requests were seen for, and how each of them ended; none while it waits.
+    asked: usize,
+    results: Vec<(u64, Option<Outcome>)>,
+    /// Its function was blocked at some time.
+    blocked: bool,
+    taken: bool,
+}
+
+impl Order {
+    pub fn new(function: usize, address: u64, length: usize) -> Order {
+        let (asked, results) = (0, vec![]);
+        Order { function, address, length, relaxed: false, asked, results, blocked: false, taken: false }
+    }
+
+    /// The next request for it, of at most `most` bytes: address and length.
+    fn next(&self, most: u64) -> (u64, usize) {
+        let address = self.address.wrapping_add(self.asked as u64);
+        let room = most - address % most;
+        (address, (self.length - self.asked).min(room as usize))
+    }
+}
+
+/// One client: orders that are not answered yet.
+#[derive(Default)]
+pub struct Client {
+    pub orders: VecDeque<Order>,
+    /// Orders that were taken.
+    taken: usize,
+    offering: bool,
+    got: Vec<u8>,
+    pub ended: usize,
+    /// Cycles of the first beat and of the last.
+    pub beats: Option<(usize, usize)>,
+    pub deaf: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    number: u64,
+    client: usize,
+    function: usize,
+    requester: u128,
+    tag: u128,
+    address: u64,
+    length: usize,
+    /// Bytes that are answered.
+    done: usize,
+    /// When its answer may begin; never if it has none.
+    due: Option<usize>,
+    ticks: usize,
+    fault: Option<Fault>,
+    /// Its function was blocked, or its time is over.
+    dead: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Status(u128),
+    Poison,
+    Silence,
+    Late,
+}
+
+/// A completion as it goes out.
+struct Packet {
+    header: u128,
+    data: Vec<u8>,
+    malformed: bool,
+    sent: usize,
+    /// The request's number, what it comes to, and whether it is the last for it.
+    result: Option<(u64, Option<Outcome>, bool)>,
+}
+
+pub struct World {
+    pub bench: Bench,
+    io: ReadEngineIo,
+    plan: Plan,
+    pub clients: Vec<Client>,
+    pub cycle: usize,
+    ticks: usize,
+    requests: Vec<Request>,
+    packet: Option<Packet>,
+    /// For each tag its last request's number, and the ticks when it was first seen.
+    tags: Vec<Option<(u64, usize)>>,
+    numbers: u64,
+    stopped: Vec<Option<usize>>,
+    master_off: Vec<bool>,
+    /// A function that is stopped was quiet.
+    was_quiet: Vec<bool>,
+    /// When each function last had a request that waits.
+    had_request: Vec<usize>,
+    /// Errors to come: kind, header, function, and whether it must come.
+    expected: Vec<(ErrorKind, u128, Option<usize>, bool)>,
+    request_seen: Option<(u128, usize)>,
+    pub request_count: usize,
+    pub outcomes: [usize; 6],
+    pub errors: usize,
+    pub unexpected: usize,
+}
+
+const BUS: u128 = 0x5A;
+const FIRST_VF: u128 = 0x108;
+
+fn routing_id(function: usize) -> u128 {
+    let distance = if function < 2 { function as u128 } else { FIRST_VF + function as u128 - 2 };
+    ((BUS << 8) + distance) & 0xFFFF
+}
+
+impl World {
+    pub fn new(plan: Plan, seed: u64) -> World {
+        let (mut bench, io) = Bench::new(|| read_engine(&plan.config, plan.clients, plan.tags), seed);
+        let functions = plan.config.functions();
+        bench.sim.poke(io.identity.bus, BUS);
+        bench.sim.poke(io.identity.first_vf, FIRST_VF);
+        bench.sim.poke(io.read_request, plan.read_request.into());
+        bench.sim.poke(io.extended_tags, plan.extended_tags);
+        bench.sim.poke(io.relaxed_ordering, true);
+        bench.sim.poke(io.timeout_disable, false);
+        World {
+            clients: (0..plan.clients).map(|_| Client::default()).collect(),
+            tags: vec![None; 256],
+            stopped: vec![None; functions],
+            master_off: vec![false; functions],
+            was_quiet: vec![false; functions],
+            had_request: vec![0; functions],
+            bench,
+            io,
+            plan,
+            cycle: 0,
+            ticks: 0,
+            requests: vec![],
+            packet: None,
+            numbers: 0,
+            expected: vec![],
+            request_seen: None,
+            request_count: 0,
+            outcomes: [0; 6],
+            errors: 0,
+            unexpected: 0,
+        }
+    }
+
+    fn moves(&mut self) -> bool {
+        self.bench.rng.f64() < self.plan.pace
+    }
+
+    /// Most bytes of a request.
+    fn most(&self) -> usize {
+        (128 << self.plan.read_request).min(256)
+    }
+
+    pub fn random_order(&mut self) -> Order {
+        let functions = self.plan.config.functions();
+        let rng = &mut self.bench.rng;
+        let length = match rng.u32(..100) {
+            0..=2 => 0,
+            3..=59 => rng.usize(1..80),
+            60..=87 => rng.usize(1..700),
+            88..=97 => rng.usize(1..4097),
+            _ => rng.usize(1..16384),
+        };
+        let address = match rng.u32(..4) {
+            0 => rng.u64(..1 << 31),
+            1 => (1 << 32) - rng.u64(..600),
+            2 => rng.u64(..1 << 60) & !0xFF,
+            _ => rng.u64(..1 << 60),
+        };
+        let relaxed = rng.bool();
+        Order { relaxed, ..Order::new(rng.usize(..functions), address, length) }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.clients.iter().all(|client| client.orders.is_empty())
+    }
+
+    fn blocked(&self, function: usize) -> bool {
+        self.stopped[function].is_some() || self.master_off[function]
+    }
+
+    pub fn step(&mut self) {
+        self.drive_functions();
+        self.drive_commands();
+        self.drive_completion();
+        let takes: Vec<bool> =
+            (0..self.clients.len()).map(|c| !self.clients[c].deaf && self.moves()).collect();
+        for (client, takes) in takes.iter().enumerate() {
+            self.bench.sim.poke(self.io.data[client].ready, *takes);
+        }
+        let takes_request = self.moves();
+        self.bench.sim.poke(self.io.request.ready, takes_request);
+        self.bench.sim.poke(self.io.error.ready, true);
+
+        assert!(self.bench.sim.peek(self.io.completion.ready));
+        self.sample_commands();
+        self.sample_request(takes_request);
+        self.sample_error();
+        for (client, takes) in takes.into_iter().enumerate() {
+            if takes && self.bench.sim.peek(self.io.data[client].valid) {
+                self.sample_data(client);
+            }
+        }
+        self.check_functions();
+        self.bench.cycle(&mut []);
+        self.cycle += 1;
+    }
+
+    fn drive_functions(&mut self) {
+        let tick = self.cycle % TICK == TICK - 1;
+        self.bench.sim.poke(self.io.tick, tick);
+        self.ticks += usize::from(tick);
+        let (mut stopped, mut masters) = (0u128, 0u128);
+        for function in 0..self.stopped.len() {
+            if self.plan.stops > 0 {
+                let rng = &mut self.bench.rng;
+                match self.stopped[function] {
+                    None if rng.u32(..self.plan.stops) == 0 => self.stopped[function] = Some(self.cycle),
+                    Some(_) if self.was_quiet[function] && rng.u32(..200) == 0 => {
+                        self.stopped[function] = None;
+                    }
+                    _ => {}
+                }
+                match self.master_off[function] {
+                    false => self.master_off[function] = rng.u32(..self.plan.stops) == 0,
+                    true => self.master_off[function] = rng.u32(..300) != 0,
+                }
+            }
+            self.was_quiet[function] &= self.stopped[function].is_some();
+            stopped |= u128::from(self.stopped[function].is_some()) << function;
+            masters |= u128::from(!self.master_off[function]) << function;
+            if self.blocked(function) {
+                let of = |order: &&mut Order| order.function == function;
+                self.clients
+                    .iter_mut()
+                    .flat_map(|c| c.orders.iter_mut())
+                    .filter(of)
+                    .for_each(|o| o.blocked = true);
+                self.requests.iter_mut().filter(|r| r.function == function).for_each(|r| r.dead = true);
+            }
+        }
+        self.bench.sim.poke(self.io.stopped, stopped);
+        self.bench.sim.poke(self.io.bus_master, masters);
+    }
+
+    fn drive_commands(&mut self) {
+        for client in 0..self.clients.len() {
+            let starts = self.moves();
+            let state = &mut self.clients[client];
+            let waits = state.orders.len() > state.taken;
+            state.offering |= waits && starts;
+            let command = &self.io.commands[client];
+            let sim = &mut self.bench.sim;
+            sim.poke(command.valid, state.offering);
+            if state.offering {
+                let order = &state.orders[state.taken];
+                sim.poke(command.payload.function, order.function as u128);
+                sim.poke(command.payload.address, order.address.into());
+                sim.poke(command.payload.length, order.length as u128);
+                sim.poke(command.payload.relaxed, order.relaxed);
+            }
+        }
+    }
+
+    fn sample_commands(&mut self) {
+        for client in 0..self.clients.len() {
+            let state = &mut self.clients[client];
+            if state.offering && self.bench.sim.peek(self.io.commands[client].ready) {
+                state.orders[state.taken].taken = true;
+                state.taken += 1;
+                state.offering = false;
+            }
+        }
+    }
+
+    fn sample_request(&mut self, takes: bool) {
+        let sim = &mut self.bench.sim;
+        if !sim.peek(self.io.request.valid) {
+            return;
+        }
+        let beat = &self.io.request.payload;
+        let header = sim.peek(beat.header);
+        if self.request_seen.is_none() {
+            self.request_seen = Some((header, self.ticks));
+        }
+        assert_eq!(self.request_seen.unwrap().0, header, "a request stays");
+        if !takes {
+            return;
+        }
+        let seen = self.request_seen.take().unwrap().1;
+        assert!(sim.peek(beat.first) && sim.peek(beat.last));
+        assert_eq!(sim.peek(beat.count), 0);
+        let word = |i: usize| (header >> (32 * i)) as u32;
+        let is_long = match word(0) >> 24 {
+            0x00 => false,
+            0x20 => true,
+            kind => panic!("a request of kind {kind:#x}"),
+        };
+        let (low, high) = if is_long { (word(3), word(2)) } else { (word(2), 0) };
+        assert!(is_long || word(3) == 0);
+        assert_eq!(is_long, high != 0, "short addresses below 4 GiB");
+        assert_eq!(low & 3, 0);
+        let words = (word(0) & 0x3FF) as usize;
+        let (first, last) = (word(1) & 0xF, word(1) >> 4 & 0xF);
+        let skip = first.trailing_zeros() as usize;
+        let beyond = match words {
+            1 => first.leading_zeros() as usize - 28,
+            _ => last.leading_zeros() as usize - 28,
+        };
+        let whole = |bytes: u32| {
+            bytes != 0 && (bytes >> bytes.trailing_zeros() & ((bytes >> bytes.trailing_zeros()) + 1)) == 0
+        };
+        assert!(whole(first), "{first:#b}");
+        assert!(if words == 1 { last == 0 } else { first & 8 != 0 && last & 1 != 0 && whole(last) });
+        let address = (u64::from(high) << 32 | u64::from(low)) + skip as u64;
+        let length = 4 * words - skip - beyond;
+        assert!(length <= self.most(), "at most Max_Read_Request_Size");
+        assert_eq!(address >> 12, (address + length as u64 - 1) >> 12, "within a page");
+        assert_eq!(word(0) & 0x00FF_CC00 & !(1 << 13), 0, "nothing else in the first word");
+        let tag = u128::from(word(1) >> 8 & 0xFF);
+        let limit = if self.plan.extended_tags { self.plan.tags } else { 32 };
+        assert!((tag as usize) < limit, "tag {tag}");
+        if let Some((number, ticks)) = self.tags[tag as usize]
+            && self.requests.iter().any(|request| request.number == number)
+        {
+            let request = self.requests.iter().position(|request| request.number == number).unwrap();
+            let age = seen - ticks;
+            assert!(age >= 31, "tag {tag} is used again after {age} ticks: {:?}", self.requests[request]);
+            self.requests.remove(request);
+        }
+
+        // Whose is it?
+        let most = self.most() as u64;
+        let number = self.numbers;
+        let mut owner = None;
+        for (client, state) in self.clients.iter_mut().enumerate() {
+            let count = state.taken + usize::from(state.offering);
+            for order in state.orders.iter_mut().take(count) {
+                if order.asked == order.length {
+                    continue;
+                }
+                if order.next(most) == (address, length) {
+                    order.asked += length;
+                    order.results.push((number, None));
+                    let relaxed = word(0) >> 13 & 1 == 1;
+                    assert_eq!(order.relaxed, relaxed);
+                    owner = Some((client, order.function));
+                    break;
+                }
+                // A later order is not asked for before this one, unless this one was cut short.
+                if !order.blocked {
+                    break;
+                }
+            }
+            if owner.is_some() {
+                break;
+            }
+        }
+        let (client, function) =
+            owner.unwrap_or_else(|| panic!("nobody wants {length} bytes of {address:#x}"));
+        assert_eq!(u128::from(word(1) >> 16), routing_id(function), "the requester");
+        assert!(!self.was_quiet[function], "a request of a function that was quiet while stopped");
+
+        let rng = &mut self.bench.rng;
+        let faulty = self.plan.faults > 0 && rng.u32(..self.plan.faults) == 0;
+        let fault = faulty.then(|| match rng.u32(..7) {
+            0 => Fault::Status(1),
+            1 => Fault::Status(4),
+            2 => Fault::Status([2, 3, 5, 6, 7][rng.usize(..5)]),
+            3 | 4 => Fault::Poison,
+            5 => Fault::Late,
+            _ => Fault::Silence,
+        });
+        let due = match fault {
+            _ if self.plan.ideal => Some(self.cycle),
+            Some(Fault::Silence) => None,
+            Some(Fault::Late) => Some(self.cycle + TICK * rng.usize(18..29)),
+            _ => Some(self.cycle + [rng.usize(..20), rng.usize(..500)][rng.usize(..2)]),
+        };
+        let requester = routing_id(function);
+        let (ticks, dead) = (seen, self.blocked(function));
+        let request = Request {
+            number,
+            client,
+            function,
+            requester,
+            tag,
+            address,
+            length,
+            done: 0,
+            due,
+            ticks,
+            fault,
+            dead,
+        };
+        self.requests.push(request);
+        self.tags[tag as usize] = Some((number, seen));
+        self.numbers += 1;
+        self.request_count += 1;
+    }
+
+    /// A completion's header.
+    fn header(request: &Request, words: usize, status: u128, poisoned: bool) -> u128 {
+        let left = request.length - request.done;
+        let lower = (request.address + request.done as u64) as u128 & 0x7F;
+        let kind = if words > 0 { 0x4A } else { 0x0A };
+        let first = kind << 24 | u128::from(poisoned) << 14 | words as u128;
+        let second = 0xBEEF << 16 | status << 13 | left as u128;
+        let third = request.requester << 16 | request.tag << 8 | lower;
+        first | second << 32 | third << 64
+    }
+
+    /// The next completion of a request; without `real` something that looks like it.
+    fn answer(&mut self, at: usize, real: bool) -> Packet {
+        let rng = &mut self.bench.rng;
+        let request = &mut self.requests[at];
+        if let Some(Fault::Status(status)) = request.fault
+            && (request.done > 0 || request.length < 65 || rng.bool())
+        {
+            let header = Self::header(request, 0, status, false);
+            let outcome = if status == 4 { Outcome::Aborted } else { Outcome::Unsupported };
+            let result = Some((request.number, Some(outcome), true));
+            return Packet { header, data: vec![], malformed: false, sent: 0, result };
+        }
+        let from = request.address + request.done as u64;
+        let left = request.length - request.done;
+        let boundary = if rng.bool() { 64 } else { 128 };
+        let mut length = left;
+        if !self.plan.ideal && rng.u32(..3) > 0 {
+            let chunks = rng.u64(1..4);
+            length = left.min((boundary * chunks - from % boundary) as usize);
+        }
+        let poisoned = request.fault == Some(Fault::Poison) && (length == left || rng.bool());
+        let skip = from as usize % 4;
+        let words = (skip + length).div_ceil(4);
+        let mut data: Vec<u8> = (0..4 * words).map(|i| byte_at(from - skip as u64 + i as u64)).collect();
+        // Bytes that were not asked for may be anything.
+        data[..skip].iter_mut().for_each(|byte| *byte = rng.u8(..));
+        data[skip + length..].iter_mut().for_each(|byte| *byte = rng.u8(..));
+        let header = Self::header(request, words, 0, poisoned);
+        let result = real.then(|| {
+            request.done += length;
+            let outcome = poisoned.then_some(Outcome::Poisoned);
+            (request.number, outcome, request.done == request.length)
+        });
+        Packet { header, data, malformed: false, sent: 0, result }
+    }
+
+    /// A completion that nobody waits for, or that is malformed.
+    fn nonsense(&mut self) -> Option<Packet> {
+        let at = self.bench.rng.usize(..self.requests.len().max(1));
+        if at >= self.requests.len() {
+            return None;
+        }
+        if let Some(Fault::Status(_)) = self.requests[at].fault {
+            return None;
+        }
+        let mut packet = self.answer(at, false);
+        let rng = &mut self.bench.rng;
+        let kind = rng.u32(..8);
+        packet.header ^= match kind {
+            // The byte count, the lower address, the requester, a high bit of the tag, the length.
+            0 => 1 << (32 + rng.u32(..12)),
+            1 => 1 << (64 + rng.u32(..7)),
+            2 => 1 << (80 + rng.u32(..16)),
+            3 => 1 << if rng.bool() { 19 } else { 23 },
+            4 => {
+                let words = packet.data.len() / 4;
+                let wrong = words + rng.usize(1..20);
+                packet.data.resize(4 * wrong, 0);
+                (words ^ wrong) as u128
+            }
+            // A successful completion without data; a completion of a locked read.
+            5 => {
+                packet.data.clear();
+                1 << 30
+            }
+            6 => 1 << 24,
+            _ => {
+                let length = 4 * rng.usize(1..80);
+                packet.data.resize(length, 0x55);
+                packet.malformed = true;
+                0
+            }
+        };
+        let requester = packet.header >> 80 & 0xFFFF;
+        if kind == 5 && packet.header >> 24 & 0xFF != 0x0A || requester == 0 {
+            return None;
+        }
+        if !packet.malformed {
+            self.expected.push((ErrorKind::UnexpectedCompletion, packet.header, None, true));
+            self.unexpected += 1;
+        }
+        Some(packet)
+    }
+
+    fn drive_completion(&mut self) {
+        let pace = self.moves() || self.plan.ideal;
+        if self.packet.is_none() && pace {
+            let cycle = self.cycle;
+            if self.plan.faults > 0 && self.bench.rng.u32(..self.plan.faults) == 0 {
+                self.packet = self.nonsense();
+            }
+            if self.packet.is_none() {
+                let due: Vec<usize> = (0..self.requests.len())
+                    .filter(|&at| self.requests[at].due.is_some_and(|due| due <= cycle))
+                    .filter(|&at| self.requests[at].done < self.requests[at].length)
+                    .collect();
+                if !due.is_empty() {
+                    let old = |at: &&usize| self.requests[**at].ticks + 4 < self.ticks;
+                    let at = match due.iter().find(old) {
+                        Some(at) => *at,
+                        None if self.plan.ideal => due[0],
+                        None => due[self.bench.rng.usize(..due.len())],
+                    };
+                    self.packet = Some(self.answer(at, true));
+                }
+            }
+        }
+        let valid = self.packet.is_some() && pace;
+        let bytes = self.plan.config.bytes;
+        let sim = &mut self.bench.sim;
+        let stream = &self.io.completion;
+        sim.poke(stream.valid, valid);
+        let Some(packet) = self.packet.as_mut().filter(|_| valid) else { return };
+        let count = (packet.data.len() - packet.sent).min(bytes);
+        let last = packet.sent + count == packet.data.len();
+        sim.poke(stream.payload.first, packet.sent == 0);
+        sim.poke(stream.payload.last, last);
+        sim.poke(stream.payload.count, count as u128);
+        let garbage = self.bench.rng.u128(..);
+        sim.poke(stream.payload.header, if packet.sent == 0 { packet.header } else { garbage });
+        let mut data = Word::new();
+        for i in 0..bytes {
+            let byte = packet.data.get(packet.sent + i).copied().unwrap_or(0xEE);
+            data.extend(word(byte.into(), 8));
+        }
+        sim.poke_wide(&stream.payload.data, &data);
+        let malformed = if last { packet.malformed } else { self.bench.rng.bool() };
+        sim.poke(self.io.malformed, malformed);
+        packet.sent += count;
+        if last {
+            let packet = self.packet.take().unwrap();
+            self.finish(packet);
+        }
+    }
+
+    /// What a completion comes to.
+    fn finish(&mut self, packet: Packet) {
+        let Some((number, failure, whole)) = packet.result else { return };
+        let at = self.requests.iter().position(|request| request.number == number).expect("it waits");
+        let request = &mut self.requests[at];
+        let age = self.ticks - request.ticks;
+        assert!(request.fault == Some(Fault::Late) || age < 14, "the host is too slow");
+        let function = Some(request.function);
+        let late = request.fault == Some(Fault::Late);
+        match failure {
+            Some(Outcome::Poisoned) => {
+                self.expected.push((ErrorKind::Poisoned, packet.header, function, !request.dead))
+            }
+            Some(Outcome::Aborted) => {
+                self.expected.push((ErrorKind::ReceivedAbort, packet.header, function, !request.dead))
+            }
+            Some(_) => {
+                self.expected.push((ErrorKind::ReceivedUnsupported, packet.header, function, !request.dead))
+            }
+            None => {}
+        }
+        if failure.is_some() && request.fault == Some(Fault::Poison) {
+            // Once bad, always bad.
+            self.set_result(number, Outcome::Poisoned);
+        }
+        if whole {
+            self.requests.remove(at);
+            match failure {
+                _ if late => {}
+                Some(failure) => self.set_result(number, failure),
+                None if self.result(number).is_none() => self.set_result(number, Outcome::Success),
+                None => {}
+            }
+        }
+    }
+
+    fn orders(&mut self) -> impl Iterator<Item = &mut Order> {
+        self.clients.iter_mut().flat_map(|client| client.orders.iter_mut())
+    }
+
+    fn set_result(&mut self, number: u64, outcome: Outcome) {
+        let results = self.orders().flat_map(|order| order.results.iter_mut());
+        results.filter(|(n, _)| *n == number).for_each(|(_, result)| *result = Some(outcome));
+    }
+
+    fn result(&mut self, number: u64) -> Option<Outcome> {
+        let results = self.orders().flat_map(|order| order.results.iter());
+        results.filter(|(n, _)| *n == number).find_map(|(_, result)| *result)
+    }
+
+    fn sample_data(&mut self, client: usize) {
+        let beat = &self.io.data[client].payload;
+        let sim = &mut self.bench.sim;
+        let bytes = self.plan.config.bytes;
+        let (count, last) = (sim.peek(beat.count) as usize, sim.peek(beat.last));
+        let outcome = sim.peek(beat.outcome);
+        let data = sim.peek_wide(&beat.data);
+        let state = &mut self.clients[client];
+        let first = state.beats.map_or(self.cycle, |(first, _)| first);
+        state.beats = Some((first, self.cycle));
+        assert!(count <= bytes && (last || count == bytes), "{count} bytes, last: {last}");
+        state.got.extend((0..count).map(|i| field(&data, 8 * i, 8) as u8));
+        let order = state.orders.front().expect("data that nobody asked for");
+        for (i, byte) in state.got.iter().enumerate() {
+            let place = order.address.wrapping_add(i as u64);
+            assert_eq!(
+                *byte,
+                byte_at(place),
+                "byte {i} of {order:x?}, client {client}, cycle {}",
+                self.cycle
+            );
+        }
+        assert!(state.got.len() <= order.length);
+        if !last {
+            return;
+        }
+        let order = state.orders.pop_front().unwrap();
+        assert!(order.taken || order.asked == order.length || outcome != Outcome::Success);
+        state.taken -= 1;
+        let length = std::mem::take(&mut state.got).len();
+        state.ended += 1;
+        self.outcomes[Outcome::VARIANTS.iter().position(|v| v.1 == outcome).unwrap()] += 1;
+        let failed = order.results.iter().map(|(_, result)| *result).find(|r| *r != Some(Outcome::Success));
+        match (failed, outcome) {
+            (_, Outcome::Stopped) => assert!(order.blocked, "stopped: {order:?}"),
+            (None, Outcome::Success) => {
+                assert_eq!(length, order.length);
+                assert_eq!(order.asked, order.length);
+            }
+            (Some(None), Outcome::TimedOut) => {
+                let number = order.results.iter().find(|(_, r)| *r != Some(Outcome::Success)).unwrap().0;
+                if let Some(request) = self.requests.iter().find(|request| request.number == number) {
+                    assert!(self.ticks - request.ticks >= 15, "too early: {request:?}");
+                }
+            }
+            (Some(Some(expected)), outcome) => assert_eq!(expected, outcome, "{order:?}"),
+            other => panic!("{other:?}: {order:?}"),
+        }
+    }
+
+    fn sample_error(&mut self) {
+        let sim = &mut self.bench.sim;
+        let error = &self.io.error;
+        if !sim.peek(error.valid) {
+            return;
+        }
+        let (kind, header) = (sim.peek(error.payload.kind), sim.peek(error.payload.header));
+        let function = sim.peek(error.payload.function.payload) as usize;
+        let has_function = sim.peek(error.payload.function.valid);
+        self.errors += 1;
+        if kind == ErrorKind::CompletionTimeout {
+            assert!(has_function && header == 0);
+            let old = |r: &&Request| r.function == function && self.ticks - r.ticks >= 15;
+            assert!(self.requests.iter().any(|r| old(&r)), "nothing of function {function} is old enough");
+            return;
+        }
+        let found = self.expected.iter().position(|expected| {
+            (expected.0, expected.1) == (kind, header)
+                && expected.2.is_none_or(|expected| has_function && expected == function)
+        });
+        let found =
+            found.unwrap_or_else(|| panic!("no {kind:?} was expected: {header:#x}, {:?}", self.expected));
+        self.expected.remove(found);
+    }
+
+    fn check_functions(&mut self) {
+        let pending = self.bench.sim.peek(self.io.pending);
+        let quiet = self.bench.sim.peek(self.io.quiet);
+        let rounds = 2 * self.plan.tags + 20;
+        for function in 0..self.stopped.len() {
+            let of = |r: &&Request| r.function == function && !r.dead;
+            let waits = self.requests.iter().filter(of).any(|r| self.ticks < r.ticks + 15);
+            let may_wait = self.requests.iter().filter(of).any(|r| self.ticks <= r.ticks + 17);
+            if may_wait || self.request_seen.is_some() {
+                self.had_request[function] = self.cycle;
+            }
+            let bit = |x: u128| x >> function & 1 == 1;
+            assert!(!waits || bit(pending), "function {function} has a request that waits");
+            assert!(!waits || !bit(quiet), "function {function} is not quiet");
+            if bit(pending) && !self.blocked(function) {
+                let since = self.cycle - self.had_request[function];
+                assert!(since <= rounds + TICK, "function {function} has nothing that waits");
+            }
+            if let Some(since) = self.stopped[function] {
+                let patience = rounds + 100 + (200.0 / self.plan.pace) as usize;
+                assert!(
+                    bit(quiet) || self.cycle - since < patience,
+                    "function {function} is not quiet in time"
+                );
+                if bit(quiet) {
+                    let leaves = self
+                        .request_seen
+                        .is_some_and(|(header, _)| header >> 48 & 0xFFFF == routing_id(function));
+                    assert!(!leaves, "quiet, and a request of function {function} leaves");
+                    self.was_quiet[function] = true;
+                }
+            }
+        }
+    }
+
+    /// Nothing is under way, and nothing that must come is missing.
+    pub fn check_end(&mut self) {
+        let missing: Vec<_> = self.expected.iter().filter(|expected| expected.3).collect();
+        assert!(missing.is_empty(), "errors that were not reported: {missing:x?}");
+        let all = (1 << self.stopped.len()) - 1;
+        assert_eq!(self.bench.sim.peek(self.io.pending), 0);
+        assert_eq!(self.bench.sim.peek(self.io.quiet), all);
+        assert!(!self.bench.sim.peek(self.io.request.valid));
+    }
+
+    /// No function is blocked from now on.
+    pub fn let_go(&mut self) {
+        self.plan.stops = 0;
+        self.plan.faults = 0;
+        self.stopped.iter_mut().for_each(|stopped| *stopped = None);
+        self.master_off.iter_mut().for_each(|off| *off = false);
+    }
+
+    pub fn set_pace(&mut self, pace: f64) {
+        self.plan.pace = pace;
+    }
+
+    pub fn waiting_requests(&self) -> usize {
+        self.requests.iter().filter(|request| request.client < usize::MAX).count()
+    }
+}

@@ -1,0 +1,143 @@
+//! Looks after requests that wait: their time, and whether their function may still have any.
+
+use super::types::Issue;
+use crate::{config::Config, pcie::configuration::function_bits, prim::decode};
+use hdl::*;
+
+/// Bits of a request's age in ticks.
+const AGE_BITS: usize = 6;
+
+/// The bit of an age that says that its time is over: after 16 ticks.
+const TIMED_OUT: usize = 4;
+
+/// A request that ends before its completion has come.
+#[derive(Bundle, Clone, Copy, Debug)]
+#[ty(config: &Config, tags: usize)]
+pub struct End {
+    #[ty(bits(clog2(tags)))]
+    pub tag: Bits,
+    #[ty(bits(function_bits(config)))]
+    pub function: Bits,
+    /// It has timed out, and its function was not stopped.
+    pub timed_out: Bool,
+}
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config, clients: usize, tags: usize)]
+pub struct WatchIo {
+    #[input]
+    #[ty(Valid::ty(Issue::ty(config, clients, tags)))]
+    pub issue: Valid<Issue>,
+    /// Time goes on.
+    #[input]
+    pub tick: Bool,
+    /// Tags whose completion has not come whole.
+    #[input]
+    #[ty(bits(tags))]
+    pub waiting: Bits,
+    /// Those of them that nobody waits for any more.
+    #[input]
+    #[ty(bits(tags))]
+    pub ended: Bits,
+    #[input]
+    #[ty(bits(config.functions()))]
+    pub blocked: Bits,
+    /// Tags that are not to be released in the next cycle.
+    #[input]
+    #[ty(vec![Valid::ty(bits(clog2(tags))); IN_USE])]
+    pub in_use: Vec<Valid<Bits>>,
+    /// An error can be reported in this cycle.
+    #[input]
+    pub may_report: Bool,
+    #[output]
+    #[ty(Valid::ty(End::ty(config, tags)))]
+    pub end: Valid<End>,
+    /// A tag that does not wait any more.
+    #[output]
+    #[ty(Valid::ty(bits(clog2(tags))))]
+    pub release: Valid<Bits>,
+    /// Functions with requests that wait and have not ended.
+    #[output]
+    #[ty(bits(config.functions()))]
+    pub pending: Bits,
+}
+
+/// How many tags may be in use where a release would hurt.
+pub const IN_USE: usize = 6;
+
+/// Visits a tag in each cycle.
+///
+/// ```text
+///  issue ─► function, time (RAM)
+///  tag + 1 ─► read ─► age, blocked ─► end, release, pending
+/// ```
+///
+/// A request whose function is blocked ends; so does one that is 16 ticks old, which is between 15 and 16 periods of
+/// `tick`. What has ended is released 32 ticks after it was issued, if its completion has not come until then. `pending`
+/// is set at once and falls within two rounds.
+#[hdl]
+pub fn watch(config: &Config, clients: usize, tags: usize) -> WatchIo {
+    let name = format!("dma_read_watch_{}_{tags}", config.functions());
+    module(name, WatchIo::ty(config, clients, tags), |io| {
+        let functions_count = config.functions();
+        let tag_bits = clog2(tags);
+        let functions = mem(bits(function_bits(config)), tags, Collision::Undefined);
+        let times = mem(bits(AGE_BITS), tags, Collision::Undefined);
+        let now = reg(bits(AGE_BITS));
+        when(io.tick, || now.set(now + 1));
+        let Issue { tag, piece } = io.issue.payload;
+        when(io.issue.valid, || {
+            functions.write(tag, piece.function);
+            times.write(tag, now);
+        });
+
+        // Read.
+        let next = reg(bits(tag_bits));
+        next.set(next + 1);
+        let read_tag = delay(next);
+        let read_function = delay_without_reset(functions.peek(next));
+        let read_time = delay_without_reset(times.peek(next));
+        let read_waiting = delay(io.waiting.at(next));
+        let read_ended = delay_without_reset(io.ended.at(next));
+
+        // Judge.
+        let visited = delay(read_tag);
+        let function = delay_without_reset(read_function);
+        let age = delay_without_reset(now - read_time);
+        let live = delay(read_waiting & !read_ended);
+        let quarantined = delay(read_waiting & read_ended);
+        let is_blocked = delay_without_reset(io.blocked.at(read_function));
+        let in_use = delay(any_of(io.in_use.iter().map(|used| used.valid & used.payload.eq(read_tag))));
+
+        // Act. The request may have got its completion since it was read.
+        let is_old = age.bit(TIMED_OUT) | age.bit(TIMED_OUT + 1);
+        let still = live & io.waiting.at(visited);
+        let ends = still & (is_blocked | is_old & io.may_report);
+        io.end.valid.set(ends);
+        io.end.payload.set(End { tag: visited, function, timed_out: !is_blocked });
+        io.release.valid.set(quarantined & age.bit(TIMED_OUT + 1) & !in_use);
+        io.release.payload.set(visited);
+
+        // A tag that is issued in the cycle in which it is read is not seen as waiting: it counts two cycles later.
+        let of = |valid: Bool, function: Bits| {
+            valid.bits().repeat(functions_count) & decode(function, functions_count)
+        };
+        let issued = of(io.issue.valid & piece.is_sent(), piece.function);
+        let issued_before = delay(issued);
+        let issued_two_before = delay(issued_before);
+        let pending = reg(bits(functions_count));
+        /// As far as this round has come.
+        let seen = reg(bits(functions_count));
+        let seen_now = seen | issued_two_before | of(still & !ends, function);
+        let recent = issued | issued_before;
+        when(visited.all(), || {
+            pending.set(seen_now | recent);
+            seen.set(issued_two_before);
+        })
+        .otherwise(|| {
+            pending.set(pending | recent);
+            seen.set(seen_now);
+        });
+        io.pending.set(pending);
+    })
+}
