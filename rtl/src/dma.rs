@@ -61,9 +61,9 @@ pub struct ReadBeat {
 
 /// Every block of the engines for a configuration.
 pub fn catalogue(config: &Config) -> Vec<Block> {
-    let write = {
-        let config = config.clone();
-        Block::new(format!("dma/write/{}", config.name), move || write::write_engine(&config, 3))
-    };
-    vec![write]
+    let (reads, writes) = (config.clone(), config.clone());
+    vec![
+        Block::new(format!("dma/read/{}", config.name), move || read::read_engine(&reads, 3, 64)),
+        Block::new(format!("dma/write/{}", config.name), move || write::write_engine(&writes, 3)),
+    ]
 }

@@ -77,12 +77,14 @@ pub struct Settings {
     /// Functions whose own base addresses are answered.
     #[ty(bits(config.functions()))]
     pub memory_space: Bits,
-    /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next three.
+    /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next four.
     pub payload: U<3>,
     /// Most bytes of a read request: 128 shifted left by this, 0 to 5.
     pub read_request: U<3>,
     pub extended_tags: Bool,
     pub relaxed_ordering: Bool,
+    /// Requests wait for ever for their completion.
+    pub timeout_disable: Bool,
     /// Virtual functions are there.
     pub vf_enable: Bool,
     /// Their base addresses are answered.
@@ -344,6 +346,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.read_request.set(at_most(first("express.device_control.read_request", 3), 5));
         settings.extended_tags.set(first("express.device_control.extended_tags_enable", 1).as_bool());
         settings.relaxed_ordering.set(first("express.device_control.relaxed_ordering", 1).as_bool());
+        settings.timeout_disable.set(first("express.device_control_2.timeout_disable", 1).as_bool());
         settings.vf_memory_space.set(first("virtualization.control.memory_space", 1).as_bool());
         let number = first("virtualization.number.number", 16);
         let routing = first("virtualization.control.alternative_routing", 1).as_bool();

@@ -329,6 +329,10 @@ impl Pair {
             u128::from(sim.peek(settings.relaxed_ordering)),
             first("express.device_control.relaxed_ordering")
         );
+        assert_eq!(
+            u128::from(sim.peek(settings.timeout_disable)),
+            first("express.device_control_2.timeout_disable")
+        );
         let enable = if self.model.legacy { 0 } else { first("virtualization.control.enable") };
         assert_eq!(u128::from(sim.peek(settings.vf_enable)), enable);
         assert_eq!(
