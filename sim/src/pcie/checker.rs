@@ -156,7 +156,8 @@ impl Checker {
         }
     }
 
-    fn rules(&mut self, direction: Direction, packet: &Packet, time: u64) -> Vec<String> {
+    /// What is wrong with a packet on its own, whatever was before it.
+    pub fn form(&self, direction: Direction, packet: &Packet) -> Vec<String> {
         if matches!(packet.kind(), Kind::Prefix | Kind::Undefined) {
             return vec!["no format and type of the standard (table 2-3)".to_owned()];
         }
@@ -167,6 +168,15 @@ impl Checker {
         let mut wrong = form::check(packet, direction, &self.settings);
         if !packet.is_long() && packet.header[3] != 0 {
             wrong.push("a fourth word of a header that has three".to_owned());
+        }
+        wrong
+    }
+
+    fn rules(&mut self, direction: Direction, packet: &Packet, time: u64) -> Vec<String> {
+        let mut wrong = self.form(direction, packet);
+        let is_packet = !matches!(packet.kind(), Kind::Prefix | Kind::Undefined);
+        if !is_packet || packet.payload.len() != 4 * packet.length() * usize::from(packet.has_data()) {
+            return wrong;
         }
         if direction == Direction::Up {
             wrong.extend(self.sender(packet));
