@@ -134,9 +134,7 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
         if let Some(packet) = moved.taken {
             self.taken(packet, now);
         }
-        if let Some(packet) = moved.sent {
-            self.sent(packet, now)?;
-        }
+        let verdict = moved.sent.map_or(Ok(()), |packet| self.sent(packet, now));
         while self.held.front().is_some_and(|(deadline, _)| *deadline <= now) {
             self.release(0, now);
         }
@@ -144,7 +142,8 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
             self.link.give_back(Direction::Up, &packet, now);
             self.host.receive(packet, now);
         }
-        Ok(self.sim.step_domains(&[0])?)
+        self.sim.step_domains(&[0])?;
+        verdict
     }
 
     fn drive_credits(&mut self) {
@@ -176,18 +175,12 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
         }
     }
 
-    /// The endpoint has sent a packet.
+    /// The endpoint has sent a packet, which goes its way even if it should not be.
     fn sent(&mut self, packet: Packet, now: u64) -> Result<(), BusError> {
         let known = self.checker.breaches().len();
         self.checker.check(Direction::Up, &packet, now);
-        if self.strict
-            && let Some(breach) = self.checker.breaches().get(known)
-        {
-            return Err(BusError::Breach(Box::new(breach.clone())));
-        }
-        if !self.link.permits(Direction::Up, &packet, now) {
-            return Err(BusError::Credits { cycle: now, packet });
-        }
+        let breach = self.checker.breaches().get(known).filter(|_| self.strict).cloned();
+        let has_credits = self.link.permits(Direction::Up, &packet, now);
         if packet.class() == Class::Completion {
             let key = (packet.requester(), packet.tag());
             let index = self.held.iter().position(|(_, held)| (held.requester(), held.tag()) == key);
@@ -197,8 +190,12 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
                 self.release(index, now);
             }
         }
-        self.link.enter(Direction::Up, packet, now);
-        Ok(())
+        self.link.enter(Direction::Up, packet.clone(), now);
+        match breach {
+            Some(breach) => Err(BusError::Breach(Box::new(breach))),
+            None if !has_credits => Err(BusError::Credits { cycle: now, packet }),
+            None => Ok(()),
+        }
     }
 
     /// Sends a request of up to 64 bytes, and waits for its completion.

@@ -180,13 +180,13 @@ impl Simulator for Model {
             packet.payload.extend(&data[..rx[4][0] as usize]);
             if rx[6][0] == 1 { self.receive(packet) } else { self.receiving = Some(packet) }
         }
-        if let (1, Some((packet, done))) = (rx[7][0] & rx[8][0], self.sending.take()) {
+        if rx[7][0] & rx[8][0] == 1
+            && let Some((packet, done)) = self.sending.take()
+        {
             match done + BYTES < packet.payload.len() {
                 true => self.sending = Some((packet, done + BYTES)),
                 false => self.sent.consume(&packet),
             }
-        } else if rx[7][0] == 1 {
-            unreachable!("taken above only if it moved");
         }
         Ok(())
     }

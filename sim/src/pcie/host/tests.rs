@@ -212,6 +212,10 @@ fn answers_are_checked() {
     let read = Packet::memory_read(ROOT, 0, 0x10_0000_0002, 5);
     let two = |request: &Packet| Packet::completion_with_data(request, FUNCTION, 0, &[0; 8]);
     assert_eq!(ask(&read, 0, &two).unwrap().data, [0; 8]);
+    let ordered = read.clone().with_attributes(6);
+    assert!(ask(&ordered, 0, &two).is_ok());
+    assert!(ask(&ordered, 0, &|request| two(request).with_attributes(2)).is_ok());
+    assert!(ask(&ordered, 0, &|request| two(request).with_attributes(4)).is_err());
     let wrong = ask(&read, 0, &|request| {
         let mut packet = two(request);
         packet.header[2] ^= 1;
