@@ -31,7 +31,7 @@ pub enum Error {
     #[error("the enumeration stopped: {0}")]
     Root(#[from] sim::pcie::RootError),
     #[error("the enumeration stopped: {0}")]
-    Enumeration(#[from] sim::pcie::EnumerationError),
+    Enumeration(#[from] sim::pcie::EnumerationError<sim::pcie::RootError>),
     #[error("the configuration has {there} functions, fewer than {wanted}")]
     FewFunctions { wanted: usize, there: usize },
     #[error("{}{}", .0, cause(.0))]

@@ -1,12 +1,33 @@
-//! A host for the endpoint: its root port, and the enumeration that an operating system does.
+//! A host for the endpoint: packets, link, root complex, memory, and the enumeration that an operating system does.
 
+pub mod bus;
+pub mod checker;
+pub mod credits;
 mod dump;
 mod enumeration;
+pub mod host;
+pub mod interface;
+pub mod iommu;
+pub mod link;
+pub mod machine;
+pub mod memory;
+pub mod packet;
+pub mod port;
 mod root_port;
 
 #[cfg(test)]
 mod tests;
 
+pub use bus::{Bus, BusError};
+pub use checker::{Breach, Checker, Direction, Settings};
 pub use dump::dump;
 pub use enumeration::{EnumerationError, Function, Options, enumerate};
-pub use root_port::{RootError, RootPort, RoutingId, Straps};
+pub use host::{Behaviour, RootComplex};
+pub use interface::{Adapter, Bridge, Configuration, Platform};
+pub use iommu::{Intrusion, Iommu, Permission};
+pub use link::{Link, LinkSettings};
+pub use machine::Machine;
+pub use memory::Memory;
+pub use packet::{Packet, RoutingId};
+pub use port::{Pace, Port};
+pub use root_port::{RootError, RootPort, Straps};

@@ -1,8 +1,8 @@
 //! What an operating system does with a bus: finds functions, sizes and assigns base addresses, enables virtual
 //! functions; in the order of Linux 6.12 (`drivers/pci/probe.c`, `iov.c`).
 
-use super::root_port::{RootError, RootPort, RoutingId};
-use hdl::Simulator;
+use super::{interface::Configuration, packet::RoutingId};
+use std::error::Error as StdError;
 use thiserror::Error;
 
 /// What the user of the bus wants.
@@ -27,9 +27,9 @@ pub struct Function {
 
 /// What an operating system stumbles over.
 #[derive(Debug, Error)]
-pub enum EnumerationError {
+pub enum EnumerationError<E: StdError + 'static> {
     #[error(transparent)]
-    Root(#[from] RootError),
+    Access(#[from] E),
     #[error("there is no function at {0}")]
     Missing(RoutingId),
     #[error("{id}: {what}")]
@@ -45,24 +45,25 @@ const EXTENDED: u16 = 0x100;
 const ARI: u16 = 0x000E;
 const SR_IOV: u16 = 0x0010;
 
-/// Finds and configures every function below the port.
+/// Finds and configures every function below the bridge.
 ///
 /// # Errors
 /// A completion that is wrong, or something that Linux would refuse.
-pub fn enumerate<S: Simulator>(
-    port: &mut RootPort<S>,
+pub fn enumerate<C: Configuration>(
+    port: &mut C,
     options: &Options,
-) -> Result<Vec<Function>, EnumerationError> {
+) -> Result<Vec<Function>, EnumerationError<C::Error>> {
     let mut host = Host { port, next_address: 0x10_0000_0000 };
-    let first = RoutingId::new(host.port.secondary, 0);
+    let first = RoutingId::new(host.port.bridge().secondary, 0);
     if !host.exists(first)? {
         return Ok(vec![]);
     }
     // The bus number is captured with the first write.
     host.write(first, COMMAND, 3, 0)?;
-    host.port.alternative_routing = options.alternative_routing && host.extended(first, ARI)?.is_some();
+    let alternative_routing = options.alternative_routing && host.extended(first, ARI)?.is_some();
+    host.port.bridge().alternative_routing = alternative_routing;
     let mut ids = vec![first];
-    if host.port.alternative_routing {
+    if alternative_routing {
         while let Some(next) = host.next_function(*ids.last().expect("there is one"))? {
             ids.push(next);
         }
@@ -102,38 +103,44 @@ pub fn enumerate<S: Simulator>(
     Ok(functions)
 }
 
-struct Host<'a, S> {
-    port: &'a mut RootPort<S>,
+struct Host<'a, C> {
+    port: &'a mut C,
     /// Where the next base address may be.
     next_address: u64,
 }
 
-impl<S: Simulator> Host<'_, S> {
-    fn wrong(&self, id: RoutingId, what: impl Into<String>) -> EnumerationError {
+impl<C: Configuration> Host<'_, C> {
+    fn wrong(&self, id: RoutingId, what: impl Into<String>) -> EnumerationError<C::Error> {
         EnumerationError::Wrong { id, what: what.into() }
     }
 
-    fn exists(&mut self, id: RoutingId) -> Result<bool, EnumerationError> {
-        Ok(self.port.read(id, 0)?.is_some_and(|word| word != u32::MAX))
+    fn exists(&mut self, id: RoutingId) -> Result<bool, EnumerationError<C::Error>> {
+        Ok(self.port.read_configuration(id, 0)?.is_some_and(|word| word != u32::MAX))
     }
 
-    fn read(&mut self, id: RoutingId, offset: u16) -> Result<u32, EnumerationError> {
-        self.port.read(id, offset)?.ok_or(EnumerationError::Missing(id))
+    fn read(&mut self, id: RoutingId, offset: u16) -> Result<u32, EnumerationError<C::Error>> {
+        self.port.read_configuration(id, offset)?.ok_or(EnumerationError::Missing(id))
     }
 
-    fn write(&mut self, id: RoutingId, offset: u16, enables: u8, data: u32) -> Result<(), EnumerationError> {
-        match self.port.write(id, offset, enables, data)? {
+    fn write(
+        &mut self,
+        id: RoutingId,
+        offset: u16,
+        enables: u8,
+        data: u32,
+    ) -> Result<(), EnumerationError<C::Error>> {
+        match self.port.write_configuration(id, offset, enables, data)? {
             true => Ok(()),
             false => Err(EnumerationError::Missing(id)),
         }
     }
 
-    fn words(&mut self, id: RoutingId) -> Result<Vec<u32>, EnumerationError> {
+    fn words(&mut self, id: RoutingId) -> Result<Vec<u32>, EnumerationError<C::Error>> {
         (0..1024).map(|word| self.read(id, 4 * word)).collect()
     }
 
     /// The lists of capabilities end, and lead nowhere else.
-    fn check_list(&mut self, id: RoutingId) -> Result<(), EnumerationError> {
+    fn check_list(&mut self, id: RoutingId) -> Result<(), EnumerationError<C::Error>> {
         let mut offset = self.read(id, CAPABILITIES)? as u16 & 0xFF;
         for _ in 0..48 {
             if offset == 0 {
@@ -148,7 +155,11 @@ impl<S: Simulator> Host<'_, S> {
     }
 
     /// Where an extended capability is.
-    fn extended(&mut self, id: RoutingId, capability: u16) -> Result<Option<u16>, EnumerationError> {
+    fn extended(
+        &mut self,
+        id: RoutingId,
+        capability: u16,
+    ) -> Result<Option<u16>, EnumerationError<C::Error>> {
         let mut offset = EXTENDED;
         for _ in 0..(4096 - 256) / 8 {
             let head = self.read(id, offset)?;
@@ -163,14 +174,20 @@ impl<S: Simulator> Host<'_, S> {
         Err(self.wrong(id, "the list of extended capabilities has no end"))
     }
 
-    fn next_function(&mut self, id: RoutingId) -> Result<Option<RoutingId>, EnumerationError> {
+    fn next_function(&mut self, id: RoutingId) -> Result<Option<RoutingId>, EnumerationError<C::Error>> {
         let Some(capability) = self.extended(id, ARI)? else { return Ok(None) };
         let next = (self.read(id, capability + 4)? >> 8) as u8;
         Ok((next > id.number()).then(|| RoutingId::new(id.bus(), next)))
     }
 
     /// Sizes six base address registers and gives each room for `count` functions.
-    fn assign(&mut self, id: RoutingId, first: u16, count: u64, page: u64) -> Result<(), EnumerationError> {
+    fn assign(
+        &mut self,
+        id: RoutingId,
+        first: u16,
+        count: u64,
+        page: u64,
+    ) -> Result<(), EnumerationError<C::Error>> {
         let mut index = 0;
         while index < 6 {
             let offset = first + 4 * index;
@@ -202,7 +219,7 @@ impl<S: Simulator> Host<'_, S> {
     }
 
     /// What a base address register reads after all ones; it is then as before.
-    fn sized(&mut self, id: RoutingId, offset: u16) -> Result<u32, EnumerationError> {
+    fn sized(&mut self, id: RoutingId, offset: u16) -> Result<u32, EnumerationError<C::Error>> {
         let before = self.read(id, offset)?;
         self.write(id, offset, 15, u32::MAX)?;
         let sized = self.read(id, offset)?;
@@ -217,10 +234,10 @@ impl<S: Simulator> Host<'_, S> {
         id: RoutingId,
         capability: u16,
         options: &Options,
-    ) -> Result<Vec<(RoutingId, u32)>, EnumerationError> {
+    ) -> Result<Vec<(RoutingId, u32)>, EnumerationError<C::Error>> {
         let [control, totals, number, places, device, supported, page_size, bars] =
             [0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C, 0x20, 0x24].map(|offset| capability + offset);
-        let routing = if self.port.alternative_routing { 1 << 4 } else { 0 };
+        let routing = if self.port.bridge().alternative_routing { 1 << 4 } else { 0 };
         self.write(id, control, 3, routing)?;
         let totals = self.read(id, totals)?;
         let (initial, total) = (totals as u16, (totals >> 16) as u16);
@@ -247,7 +264,7 @@ impl<S: Simulator> Host<'_, S> {
             last_bus = last_bus.max(virtual_id(id, offset, stride, count - 1).bus());
         }
         self.write(id, number, 3, 0)?;
-        self.port.subordinate = last_bus;
+        self.port.bridge().subordinate = last_bus;
         if options.vfs == 0 {
             return Ok(vec![]);
         }
@@ -268,7 +285,7 @@ impl<S: Simulator> Host<'_, S> {
         Ok(ids.collect())
     }
 
-    fn places(&mut self, id: RoutingId, offset: u16) -> Result<(u16, u16), EnumerationError> {
+    fn places(&mut self, id: RoutingId, offset: u16) -> Result<(u16, u16), EnumerationError<C::Error>> {
         let word = self.read(id, offset)?;
         Ok((word as u16, (word >> 16) as u16))
     }

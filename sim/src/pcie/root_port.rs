@@ -1,34 +1,12 @@
 //! A root port with the endpoint below it: configuration requests as packets, completions checked bit by bit.
 
+use super::{
+    interface::{Bridge, Configuration},
+    packet::RoutingId,
+};
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use rtl::pcie::space::Personality;
-use std::fmt;
 use thiserror::Error;
-
-/// Bus, device and function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoutingId(pub u16);
-
-impl RoutingId {
-    pub fn new(bus: u8, number: u8) -> RoutingId {
-        RoutingId(u16::from(bus) << 8 | u16::from(number))
-    }
-
-    pub fn bus(self) -> u8 {
-        (self.0 >> 8) as u8
-    }
-
-    /// Device and function.
-    pub fn number(self) -> u8 {
-        self.0 as u8
-    }
-}
-
-impl fmt::Display for RoutingId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02x}:{:02x}.{}", self.bus(), self.number() >> 3, self.number() & 7)
-    }
-}
 
 /// What is wired at the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +36,7 @@ const REQUESTER: u128 = 0x0008;
 /// A root port, the bus below it, and the endpoint on that bus as device 0.
 pub struct RootPort<S> {
     sim: S,
-    /// The bus of the endpoint.
-    pub secondary: u8,
-    /// The last bus below the port.
-    pub subordinate: u8,
-    /// ARI forwarding: device numbers below are part of function numbers.
-    pub alternative_routing: bool,
+    bridge: Bridge,
     /// The bus that the endpoint takes for its own: 0 until a write of type 0 has succeeded (2.2.9).
     captured: u8,
     tag: u8,
@@ -111,9 +84,7 @@ impl<S: Simulator> RootPort<S> {
     pub fn new(sim: S, straps: Straps) -> Result<Self, RootError> {
         let interface = sim.interface().clone();
         let mut port = RootPort {
-            secondary: 1,
-            subordinate: 1,
-            alternative_routing: false,
+            bridge: Bridge::default(),
             captured: 0,
             tag: 0,
             rx: StreamPorts::of(&interface, "rx_tlp"),
@@ -145,41 +116,13 @@ impl<S: Simulator> RootPort<S> {
         Ok(port)
     }
 
-    /// Lets cycles pass.
-    ///
-    /// # Errors
-    /// A check of the design that does not hold.
-    pub fn wait(&mut self, cycles: u64) -> Result<(), RootError> {
-        (0..cycles).try_for_each(|_| Ok(self.sim.step_domains(&[0])?))
-    }
-
-    /// Reads a register; `None` if the request is not supported, or no such bus is below the port.
-    ///
-    /// # Errors
-    /// See [`RootError`].
-    pub fn read(&mut self, id: RoutingId, offset: u16) -> Result<Option<u32>, RootError> {
-        self.access(id, offset, None)
-    }
-
-    /// Writes bytes of a register; `false` if the request is not supported, or no such bus is below the port.
-    ///
-    /// # Errors
-    /// See [`RootError`].
-    pub fn write(&mut self, id: RoutingId, offset: u16, enables: u8, data: u32) -> Result<bool, RootError> {
-        Ok(self.access(id, offset, Some((enables, data)))?.is_some())
-    }
-
     fn access(
         &mut self,
         id: RoutingId,
         offset: u16,
         write: Option<(u8, u32)>,
     ) -> Result<Option<u32>, RootError> {
-        let is_below = (self.secondary..=self.subordinate).contains(&id.bus());
-        let is_type_1 = id.bus() != self.secondary;
-        if !is_below || (!is_type_1 && !self.alternative_routing && id.number() >= 8) {
-            return Ok(None);
-        }
+        let Some(is_type_1) = self.bridge.route(id) else { return Ok(None) };
         self.tag = self.tag.wrapping_add(1);
         let tag = u128::from(self.tag);
         let kind = 0x04 | u128::from(write.is_some()) << 6 | u128::from(is_type_1);
@@ -261,5 +204,31 @@ impl<S: Simulator> RootPort<S> {
         let mut limb = [0];
         self.sim.read(port, &mut limb);
         limb[0]
+    }
+}
+
+impl<S: Simulator> Configuration for RootPort<S> {
+    type Error = RootError;
+
+    fn bridge(&mut self) -> &mut Bridge {
+        &mut self.bridge
+    }
+
+    fn read_configuration(&mut self, id: RoutingId, offset: u16) -> Result<Option<u32>, RootError> {
+        self.access(id, offset, None)
+    }
+
+    fn write_configuration(
+        &mut self,
+        id: RoutingId,
+        offset: u16,
+        enables: u8,
+        data: u32,
+    ) -> Result<bool, RootError> {
+        Ok(self.access(id, offset, Some((enables, data)))?.is_some())
+    }
+
+    fn wait(&mut self, cycles: u64) -> Result<(), RootError> {
+        (0..cycles).try_for_each(|_| Ok(self.sim.step_domains(&[0])?))
     }
 }

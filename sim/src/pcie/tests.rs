@@ -37,7 +37,7 @@ fn every_number_of_virtual_functions() {
             assert!(names.iter().all(|name| *name == 0x1041_1AF4));
             // Beyond the last one there is nothing.
             let beyond = RoutingId(functions.last().unwrap().id.0 + 1);
-            assert_eq!(root.read(beyond, 0).unwrap(), None);
+            assert_eq!(root.read_configuration(beyond, 0).unwrap(), None);
         }
     }
 }
