@@ -29,9 +29,9 @@ pub enum Error {
     #[error("the simulation stopped: nothing has moved in `{block}` for {cycles} cycles")]
     Stuck { block: String, cycles: u64 },
     #[error("the enumeration stopped: {0}")]
-    Root(#[from] sim::pcie::RootError),
+    Bus(#[from] sim::pcie::BusError),
     #[error("the enumeration stopped: {0}")]
-    Enumeration(#[from] sim::pcie::EnumerationError<sim::pcie::RootError>),
+    Enumeration(#[from] sim::pcie::EnumerationError<sim::pcie::BusError>),
     #[error("the configuration has {there} functions, fewer than {wanted}")]
     FewFunctions { wanted: usize, there: usize },
     #[error("{}{}", .0, cause(.0))]

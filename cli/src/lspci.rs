@@ -10,7 +10,7 @@ use rtl::{
         space::{Kind, Personality, space},
     },
 };
-use sim::pcie::{Function, Options, RootPort, Straps, dump, enumerate};
+use sim::pcie::{Behaviour, Function, LinkSettings, Machine, Options, Straps, attach, dump, enumerate};
 use std::{fs, path::PathBuf, process::ExitCode};
 
 /// Enumerate the simulated adapter as an operating system does, and list what it finds
@@ -82,7 +82,8 @@ pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
     }
     let design = elaborate(|| endpoint(config))?.design;
     let straps = Straps { personality, serial: 0x0200_00FF_FE00_0001 };
-    let mut root = RootPort::new(Native::new(&design)?, straps)?;
+    let sim = Native::new(&design)?;
+    let mut root = attach(sim, Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())?;
     let options = Options { vfs: *vfs, alternative_routing: !arguments.no_ari, page: *page };
     let functions = enumerate(&mut root, &options)?;
     if let Some(path) = &arguments.dump {

@@ -4,6 +4,7 @@ pub mod bus;
 pub mod checker;
 pub mod credits;
 mod dump;
+mod endpoint;
 mod enumeration;
 pub mod host;
 pub mod interface;
@@ -13,7 +14,6 @@ pub mod machine;
 pub mod memory;
 pub mod packet;
 pub mod port;
-mod root_port;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +21,7 @@ mod tests;
 pub use bus::{Bus, BusError};
 pub use checker::{Breach, Checker, Direction, Settings};
 pub use dump::dump;
+pub use endpoint::{Straps, attach};
 pub use enumeration::{EnumerationError, Function, Options, enumerate};
 pub use host::{Behaviour, RootComplex};
 pub use interface::{Adapter, Bridge, Configuration, Platform};
@@ -30,4 +31,3 @@ pub use machine::Machine;
 pub use memory::Memory;
 pub use packet::{Packet, RoutingId};
 pub use port::{Pace, Port};
-pub use root_port::{RootError, RootPort, Straps};

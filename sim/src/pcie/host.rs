@@ -82,6 +82,20 @@ impl Default for Behaviour {
     }
 }
 
+impl Behaviour {
+    /// A host that answers reads at once.
+    pub const AT_ONCE: Behaviour = Behaviour {
+        seed: 1,
+        latency: 0,
+        jitter: 0,
+        cut: Cut::Random,
+        shuffled: true,
+        patience: 20_000,
+        faults: vec![],
+        lateness: 0,
+    };
+}
+
 /// How a request of the host ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

@@ -56,6 +56,11 @@ impl Default for LinkSettings {
 }
 
 impl LinkSettings {
+    /// A link on which nothing takes time, for tests that are not about it.
+    pub fn at_once() -> LinkSettings {
+        LinkSettings { generation: 4, lanes: 16, round_trip: 0, ..LinkSettings::default() }
+    }
+
     /// Bytes of packets that a direction carries in a second, with their framing.
     ///
     /// # Panics

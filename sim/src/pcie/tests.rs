@@ -3,10 +3,12 @@ use hdl::{Native, elaborate};
 use rtl::{config::Config, pcie::space::Personality};
 use std::{collections::HashSet, process::Command};
 
-fn root(vfs: usize, personality: Personality) -> RootPort<Native> {
+/// An endpoint with so many virtual functions at most, on a link that takes no time.
+fn root(vfs: usize, personality: Personality) -> Bus<Native, Machine> {
     let config = Config { vfs, ..Config::small() };
     let design = elaborate(|| rtl::pcie::endpoint::endpoint(&config)).unwrap().design;
-    RootPort::new(Native::new(&design).unwrap(), Straps { personality, serial: 0x0200_5EFF_FE12_3456 })
+    let straps = Straps { personality, serial: 0x0200_5EFF_FE12_3456 };
+    attach(Native::new(&design).unwrap(), Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())
         .unwrap()
 }
 
