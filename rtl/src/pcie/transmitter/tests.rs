@@ -264,7 +264,7 @@ fn order_and_credits() {
                 rig.limits[class] = (limit(rng), limit(rng));
                 rig.sources[class].pace = [1.0, 0.5, 0.2][rig.bench.rng.usize(..3)];
                 // One class with enough packets for its counters to go around.
-                let count = if class == round { 600 } else { 60 };
+                let count = if class == round { 400 } else { 40 };
                 (0..count).for_each(|_| rig.random(class));
             }
             rig.limit();
@@ -303,8 +303,10 @@ fn no_class_holds_up_what_may_pass() {
                 rig.limits[stalled] = without;
                 rig.limit();
                 (0..60).for_each(|_| rig.step());
-                for class in 0..CLASSES {
-                    (0..100).for_each(|_| rig.send(class, [5, 1, 0][class]));
+                (0..100).for_each(|_| rig.send(0, 5));
+                (0..10).for_each(|_| rig.step());
+                for class in [1, 2] {
+                    (0..100).for_each(|_| rig.send(class, [1, 0][class - 1]));
                 }
                 (0..1500).for_each(|_| rig.step());
                 let expected = match stalled {
