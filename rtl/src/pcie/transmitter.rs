@@ -8,7 +8,7 @@ mod tests;
 use super::tlp::TlpBeat;
 use crate::{config::Config, prim};
 use hdl::*;
-use queue::{Head, PACKETS, Payload};
+use queue::{PACKETS, Payload, tally};
 
 /// What the other side has room for, of one class of packets (2.6.1).
 #[derive(Bundle, Clone, Copy, Debug)]
@@ -65,22 +65,21 @@ const COMPLETIONS: usize = 512;
 /// Sends the packets of three classes in the order of table 2-42, as the credits allow.
 ///
 /// ```text
-///  posted ──────► queue ───────────────┐
-///  completion ─┬► queue ──────────────┐├─► round robin ─► [beat] ─► tx
-///              └► stamps ─► free ──┐  ││
-///  request ────┬► queue ──────────┐│  ││
-///              └► stamps ─► free ─┴┴──┴┘
+///  posted ──────► queue ─────────────┬─► round robin ─► [header] ─► [beat] ─► tx
+///  completion ─┬► queue ─────────────┤
+///              └► stamps ─► [free] ──┤
+///  request ────┬► queue ─────────────┤
+///              └► stamps ─► [free] ──┘
 /// ```
 ///
-/// A packet is offered when it is whole inside (store and forward) and has credits. Each class keeps its order. A completion or
+/// A packet leaves when it is whole inside (store and forward) and has credits. Each class keeps its order. A completion or
 /// a request does not pass the posted packets whose last beat came no later than its own: it is stamped with the number of
 /// posted packets that have come, and free when so many have left. Everything else may pass: among the classes whose oldest
 /// packet has credits and is free the output goes round, packet by packet, so that none starves.
 ///
 /// # Timing
-/// A beat in each cycle, without gaps between packets. An empty transmitter sends the first beat five cycles after the last beat
-/// of the packet came, four if there is no payload. `tx` comes from registers; `ready` of the inputs from registers but for the
-/// FIFOs' own.
+/// A beat in each cycle, without gaps between packets. The first beat of a packet leaves an empty transmitter five cycles after
+/// its last beat came. `tx` comes from registers.
 #[hdl]
 pub fn transmitter(config: &Config) -> TransmitterIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
@@ -110,54 +109,58 @@ pub fn transmitter(config: &Config) -> TransmitterIo {
             stamps.enq.payload.set(posted_then);
             assert(stamps.enq.ready | !enters[class], "there is room for every stamp");
             stamps.deq.ready.set(!(posted_out - stamps.deq.payload).bit(COUNT_BITS - 1));
-            /// Packets that wait no more.
-            let free = reg(bits(clog2(2 * PACKETS)));
-            step(free, stamps.deq.fire(), leaves[class]);
-            free.any()
+            tally(2 * PACKETS, stamps.deq.fire(), leaves[class])
         };
         let free = [true.to_bool(), order(1), order(2)];
 
-        // Who is next.
+        // The packet that leaves next.
         let arbiter = prim::round_robin(3);
-        let may_begin = queues.iter().zip(free).map(|(queue, free)| {
-            queue.head.valid & free & (!queue.head.payload.has_payload | queue.payload.valid)
-        });
-        arbiter.requests.set(vector(may_begin));
-        let room = wire(flag());
-        let within = reg_flag(false);
+        let may_leave = queues.iter().zip(free).map(|(queue, free)| queue.head.valid & free);
+        arbiter.requests.set(vector(may_leave));
+        let is_busy = reg_flag(false);
         let owner = reg_without_reset(bits(3));
-        let turn = within.mux(owner, arbiter.grant);
-        let begins = room & !within & arbiter.any;
-        let moves = begins | (room & within);
-        arbiter.accept.set(begins);
-        let heads = queues.map(|queue| queue.head.payload);
-        let payloads = queues.map(|queue| queue.payload.payload);
-        let has_payload = (vector(heads.map(|head| head.has_payload)) & turn).any();
-        let is_last = !has_payload | (vector(payloads.map(|payload| payload.last)) & turn).any();
-        when(moves, || within.set(!is_last));
-        when(begins, || owner.set(turn));
+        let header = reg_without_reset(bits(128));
+        let finishes = wire(flag());
+        let chooses = !is_busy | finishes;
+        arbiter.accept.set(chooses);
+        when(chooses, || {
+            is_busy.set(arbiter.any);
+            owner.set(arbiter.grant);
+            let headers = queues.map(|queue| Bits::from(queue.head.payload));
+            header.set(prim::onehot_select(&headers, arbiter.grant));
+        });
         for (class, queue) in queues.into_iter().enumerate() {
-            let own = moves & turn.bit(class);
-            leaves[class].set(own & is_last);
-            queue.head.ready.set(own & is_last);
-            queue.payload.ready.set(own & queue.head.payload.has_payload);
-            assert(!own | !within | queue.payload.valid, "a packet that has begun is whole");
+            let own = chooses & arbiter.grant.bit(class);
+            leaves[class].set(own);
+            queue.head.ready.set(own);
         }
+
+        // Its beats.
+        let room = wire(flag());
+        let is_first = reg_flag(true);
+        let has_payload = header.bit(30);
+        let payloads = queues.map(|queue| queue.payload.payload);
+        let Payload { data, count, last } = prim::onehot_select(&payloads, owner);
+        let is_there = (vector(queues.map(|queue| queue.payload.valid)) & owner).any();
+        let is_last = !has_payload | last;
+        let moves = is_busy & room & (!has_payload | is_there);
+        finishes.set(moves & is_last);
+        for (class, queue) in queues.into_iter().enumerate() {
+            queue.payload.ready.set(is_busy & room & has_payload & owner.bit(class));
+        }
+        when(moves, || is_first.set(is_last));
+        assert(!is_busy | is_first | is_there, "a packet that has begun is whole");
 
         let offers = reg_flag(false);
         let beat = reg_without_reset(TlpBeat::ty(bytes));
         room.set(!offers | io.tx.ready);
         when(room, || {
-            let Payload { data, count, .. } = prim::onehot_select(&payloads, turn);
             offers.set(moves);
+            beat.header.set(header.as_u());
             beat.data.set(data);
             beat.count.set(cat([count & has_payload.bits().repeat(count.width()), lit(0, 2)]));
-            beat.first.set(!within);
+            beat.first.set(is_first);
             beat.last.set(is_last);
-        });
-        when(begins, || {
-            let Head { header, .. } = prim::onehot_select(&heads, turn);
-            beat.header.set(header);
         });
         io.tx.assert_stable();
         io.tx.valid.set(offers);
@@ -172,8 +175,11 @@ pub fn transmitter(config: &Config) -> TransmitterIo {
                 .elsewhen(leaves[class] & marked.any(), || marked.set(marked - 1));
             remains.push(marked.any());
         }
+        // They were chosen; then they are in the output register; then they have left.
+        let are_out = reg_flag(true);
         let passed = reg_flag(true);
-        when(io.mark, || passed.set(false)).elsewhen(!any_of(remains) & room, || passed.set(true));
+        when(io.mark, || are_out.set(false)).elsewhen(!any_of(remains) & chooses, || are_out.set(true));
+        when(io.mark, || passed.set(false)).elsewhen(are_out & room, || passed.set(true));
         io.passed.set(passed);
     })
 }

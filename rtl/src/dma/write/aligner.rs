@@ -63,7 +63,7 @@ const TAIL: usize = 3;
 /// The bytes before the first one are 0. A frame that is too short is filled up with zeros (its last beat is taken as it
 /// is), one that is too long is cut; both are `bad`, like one with an error.
 ///
-/// A beat in each cycle, also from one frame to the next; the tail of a frame may take a cycle of its own. `data[..].ready`
+/// A beat in each cycle; a cycle between two frames, and one for bytes that were moved out of the last beat. `data[..].ready`
 /// is combinational in `aligned.ready`.
 #[hdl]
 pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
@@ -126,7 +126,7 @@ pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
         let finishes = (taken & is_final & !spills & has_ended)
             | (flushes & room & ended)
             | (drains & offered & beat.last);
-        io.job.ready.set(state.is(State::Idle) | finishes);
+        io.job.ready.set(state.is(State::Idle));
         when(taken, || {
             left.set(left - 1);
             tail.set(new.slice(8 * (bytes - TAIL), 8 * TAIL));

@@ -109,7 +109,7 @@ enum State {
 /// The first packet of a command has its words where they come. All others begin at a multiple of the beat, and their words
 /// move by the same number: what of their beats came a beat earlier waits in `previous`.
 ///
-/// A beat in each cycle; a cycle between two commands. The streams are combinational in each other.
+/// A beat in each cycle; two cycles between two commands, so that the next one is taken by a register's word. The streams are combinational in each other.
 #[hdl]
 pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
     let bytes = config.bytes;
@@ -205,10 +205,8 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
         });
 
         // The next command.
-        let finishes = moves & fits & ends;
-        let is_free = state.is(State::Idle) | finishes;
-        io.command.ready.set(is_free);
-        when(finishes, || state.set(State::Idle));
+        when(moves & fits & ends, || state.set(State::Idle));
+        io.command.ready.set(state.is(State::Idle));
         when(io.command.fire(), || {
             let Routed { port: client, beat: command } = io.command.payload;
             let (length, start) = (Bits::from(command.length), Bits::from(command.address));

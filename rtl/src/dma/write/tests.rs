@@ -183,8 +183,8 @@ impl Rig {
         for (client, outcome) in eyes.done {
             self.finish(client, outcome);
         }
-        if let Some((beat, moves)) = eyes.beat {
-            self.take(&beat, moves && ready);
+        if let Some(beat) = eyes.beat {
+            self.take(&beat, ready);
         }
         for (client, tasks) in self.tasks.iter().enumerate() {
             for task in tasks.iter().take(self.accepted[client]) {
@@ -301,7 +301,7 @@ impl Rig {
 /// What is seen in a cycle.
 struct Eyes {
     io: WriteEngineIo,
-    beat: Option<(Word, bool)>,
+    beat: Option<Word>,
     done: Vec<(usize, Outcome)>,
     quiet: u128,
 }
@@ -311,7 +311,7 @@ impl Agent for Eyes {
 
     fn sample(&mut self, bench: &mut Bench) {
         if bench.sim.peek(self.io.packet.valid) {
-            self.beat = Some((bench.sim.peek_wide(&self.io.packet.payload), true));
+            self.beat = Some(bench.sim.peek_wide(&self.io.packet.payload));
         }
         self.quiet = bench.sim.peek(self.io.quiet);
         for (client, done) in self.io.done.iter().enumerate() {
@@ -463,7 +463,7 @@ fn frames_of_another_length() {
             let mut eyes = Eyes { io: rig.io.clone(), beat: None, done: vec![], quiet: 0 };
             eyes.sample(&mut rig.bench);
             done += eyes.done.len();
-            if let Some((beat, _)) = eyes.beat {
+            if let Some(beat) = eyes.beat {
                 data.extend((0..field(&beat, 2, 4) as usize).map(|i| field(&beat, 6 + 8 * i, 8) as u8));
                 if beat[0] {
                     packets.push((field(&beat, 6 + 64, 32) >> 14 & 1 == 1, std::mem::take(&mut data)));

@@ -4,15 +4,8 @@ use super::Credits;
 use crate::{config::Config, pcie::tlp::TlpBeat, prim};
 use hdl::*;
 
-/// Packets that wait at most, but for one in the output register and one that comes in.
+/// Packets that wait at most, but for one that comes in.
 pub(super) const PACKETS: usize = 16;
-
-/// A packet that may leave.
-#[derive(Bundle, Clone, Copy)]
-pub(super) struct Head {
-    pub header: U<128>,
-    pub has_payload: Bool,
-}
 
 /// A beat of payload.
 #[derive(Bundle, Clone, Copy)]
@@ -34,35 +27,36 @@ pub(super) struct QueueIo {
     #[input]
     #[ty(Stream::ty(TlpBeat::ty(config.bytes)))]
     pub input: Stream<TlpBeat>,
-    /// The oldest packet: the credits suffice for it.
+    /// The header of the oldest packet: the credits suffice for it.
     #[output]
-    #[ty(Stream::ty(Head::ty()))]
-    pub head: Stream<Head>,
+    #[ty(Stream::ty(U::ty()))]
+    pub head: Stream<U<128>>,
     /// Its payload; all of it is there.
     #[output]
     #[ty(Stream::ty(Payload::ty(config.bytes)))]
     pub payload: Stream<Payload>,
 }
 
-/// A packet that waits.
+/// Credits that have been consumed when a packet has left, modulo as the standard has it.
 #[derive(Bundle, Clone, Copy)]
-struct Waiting {
-    header: U<128>,
-    /// Credits that have been consumed when it has left, modulo as the standard has it.
+struct Totals {
     headers: U<8>,
     data: U<12>,
+    has_payload: Bool,
 }
 
 /// Keeps up to 16 packets with `payload` bytes in all, or without any payload.
 ///
 /// ```text
-///  input ─► [beat] ─┬─► FIFO ───────────────────► payload
-///                   └─► totals ─► FIFO ─► gate ─► [head]
+///  input ─► [beat] ─┬─► FIFO ─────────────────────────► payload
+///                   ├─► FIFO ─────────────────────────► head
+///                   └─► totals ─► FIFO ─► gate ─► [allowed]
 ///                             credits ─────┘
 /// ```
 ///
-/// A header waits until its packet is whole. What a packet needs is added up when it comes, so that what is left at the gate is a
-/// comparison (2.6.1.2): packets of one class leave in their order.
+/// A header waits until its packet is whole. What a packet needs is added up when it comes, so that the gate only compares
+/// (2.6.1.2): packets of one class leave in their order. It counts the packets that may leave; `head` is valid three cycles
+/// after the last beat came.
 #[hdl]
 pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
     let bytes = config.bytes;
@@ -76,7 +70,8 @@ pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
         let beat = reg_without_reset(Payload::ty(bytes));
         let header = reg_without_reset(bits(128));
         let needs = reg_without_reset(bits(9));
-        let headers = prim::fifo(Waiting::ty(), PACKETS);
+        let headers = prim::fifo(U::<128>::ty(), PACKETS);
+        let totals = prim::fifo(Totals::ty(), PACKETS);
         let room = wire(flag());
         let goes = holding & headers.enq.ready & room;
         io.input.ready.set(!holding | goes);
@@ -98,11 +93,14 @@ pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
         let (headers_then, data_then) = (sent_headers + 1, sent_data + needs.zext(12));
         let is_whole = goes & beat.last;
         headers.enq.valid.set(holding & beat.last & room);
-        headers.enq.payload.set(Waiting {
-            header: header.as_u(),
+        headers.enq.payload.set(header.as_u());
+        totals.enq.valid.set(is_whole);
+        totals.enq.payload.set(Totals {
             headers: headers_then.as_u(),
             data: data_then.as_u(),
+            has_payload: header.bit(30),
         });
+        assert(totals.enq.ready | !is_whole, "what has left was allowed to");
         when(is_whole, || {
             sent_headers.set(headers_then);
             sent_data.set(data_then);
@@ -123,23 +121,30 @@ pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
             }
         }
 
-        // The oldest one may leave.
-        let next = headers.deq.payload;
-        let has_payload = Bits::from(next.header).bit(30);
+        // How many may leave.
+        let next = totals.deq.payload;
         let fits =
             |limit: Bits, then: Bits, infinite: Bool| infinite | (limit - then).le(1 << (limit.width() - 1));
         let credits = &io.credits;
-        let may_leave = fits(credits.headers.into(), next.headers.into(), credits.infinite_headers)
-            & (!has_payload | fits(credits.data.into(), next.data.into(), credits.infinite_data));
-        let is_ready = reg_flag(false);
-        let head = reg_without_reset(Head::ty());
-        let loads = (!is_ready | io.head.ready) & may_leave;
-        headers.deq.ready.set(loads);
-        when(!is_ready | io.head.ready, || {
-            is_ready.set(headers.deq.valid & may_leave);
-            head.set(Head { header: next.header, has_payload });
-        });
-        io.head.valid.set(is_ready);
-        io.head.payload.set(head);
+        let fits_header = fits(credits.headers.into(), next.headers.into(), credits.infinite_headers);
+        let fits_data = fits(credits.data.into(), next.data.into(), credits.infinite_data);
+        totals.deq.ready.set(fits_header & (fits_data | !next.has_payload));
+        let allowed = tally(2 * PACKETS, totals.deq.fire(), io.head.fire());
+        io.head.valid.set(allowed);
+        io.head.payload.set(headers.deq.payload);
+        headers.deq.ready.set(io.head.fire());
+        assert(headers.deq.valid | !allowed, "only what is there is allowed to leave");
     })
+}
+
+/// Whether a counter below `most`, which goes up and down, is above 0.
+#[hdl]
+pub(super) fn tally(most: usize, up: Bool, down: Bool) -> Bool {
+    let count = reg(bits(clog2(most)));
+    let any = reg_flag(false);
+    when(up ^ down, || {
+        count.set(count + up.mux(lit(1, count.width()), !lit(0, count.width())));
+        any.set(up | count.ne(1));
+    });
+    any
 }
