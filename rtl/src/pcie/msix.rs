@@ -26,8 +26,9 @@
 //! # Timing
 //! Registers at all outputs but the `ready`s. An access is answered in the fourth cycle after it was taken, and waits for
 //! others for no more than 20 cycles, or 64 more if a function is being reset; it never waits for a write to be taken. On an
-//! idle block a vector's `command` is offered in the 12th cycle after the vector was taken, [`TAKEN`] after it was chosen. A
-//! reset takes 64 cycles, and so does each function after the fundamental reset.
+//! idle block a vector's `command` is offered in the 12th cycle after the vector was taken, [`TAKEN`] after it was chosen. The
+//! search for a function looks at one in each cycle, while the write before is under way; then 9 cycles lead to the next
+//! command. `quiet` says so within 4 cycles. A reset takes 64 cycles, and so does each function after the fundamental reset.
 
 #[cfg(test)]
 mod tests;
