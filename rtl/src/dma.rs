@@ -59,6 +59,7 @@ pub struct ReadBeat {
 }
 
 /// Every block of the engines for a configuration.
-pub fn catalogue(_config: &Config) -> Vec<Block> {
-    vec![]
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let read = config.clone();
+    vec![Block::new(format!("dma/read/{}", config.name), move || read::read_engine(&read, 3, 64))]
 }
