@@ -277,7 +277,7 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         io.error.connect(&errors.deq);
         io.pending.set(watch.pending);
         let leaving = holding.bits().repeat(functions) & decode(function, functions);
-        let issued = issues.bits().repeat(functions) & decode(piece.function, functions);
+        let issued = (issues & piece.is_sent()).bits().repeat(functions) & decode(piece.function, functions);
         let quiet = delay(!(splitter.busy | leaving | watch.pending | issued));
         let mut settled = io.stopped;
         for _ in 0..SETTLING {

@@ -126,7 +126,7 @@ pub fn splitter(config: &Config, clients: usize) -> SplitterIo {
             let function = command.payload.function;
             let is_blocked = active.bit(client) & io.blocked.at(function);
             halted.bit(client).set((halted.bit(client) | is_blocked) & !leaving.bit(client));
-            let may_send = active.bit(client) & !halted.bit(client);
+            let may_send = active.bit(client) & !halted.bit(client) & !is_blocked;
             busy.push(may_send.mux(decode(function, functions), lit(0, functions)));
             when(leaving.bit(client), || progress[client].set(0))
                 .elsewhen(taken & chosen.bit(client), || progress[client].set(done + room.zext(LENGTH_BITS)));
@@ -177,8 +177,9 @@ pub fn splitter(config: &Config, clients: usize) -> SplitterIo {
 
         // The function is known from `Place` on, and until then by its command.
         let is_placed = state.is(State::Place) | state.is(State::Cut) | offers;
-        when(is_placed & io.blocked.at(piece.function), || piece.stopped.set(true));
-        let may_send = is_placed & !piece.stopped;
+        let is_blocked = io.blocked.at(piece.function);
+        when(is_placed & is_blocked, || piece.stopped.set(true));
+        let may_send = is_placed & !piece.stopped & !is_blocked;
         busy.push(may_send.mux(decode(piece.function, functions), lit(0, functions)));
         io.busy.set(busy.into_iter().reduce(|a, b| a | b).expect("one at least"));
         io.piece.valid.set(offers);
