@@ -83,7 +83,7 @@ pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
     let design = elaborate(|| endpoint(config))?.design;
     let straps = Straps { personality, serial: 0x0200_00FF_FE00_0001 };
     let sim = Native::new(&design)?;
-    let mut root = attach(sim, Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())?;
+    let mut root = attach(sim, (), Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())?;
     let options = Options { vfs: *vfs, alternative_routing: !arguments.no_ari, page: *page };
     let functions = enumerate(&mut root, &options)?;
     if let Some(path) = &arguments.dump {

@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod checker;
+pub mod clients;
 pub mod credits;
 mod dump;
 mod endpoint;
@@ -18,8 +19,9 @@ pub mod port;
 #[cfg(test)]
 mod tests;
 
-pub use bus::{Bus, BusError};
+pub use bus::{Bus, BusError, Device};
 pub use checker::{Breach, Checker, Direction, Settings};
+pub use clients::{Clients, Ended, Event};
 pub use dump::dump;
 pub use endpoint::{Straps, attach};
 pub use enumeration::{EnumerationError, Function, Options, enumerate};

@@ -1,6 +1,7 @@
 //! What crosses crates: the fuzzer of the language, and integration tests of the whole.
 
 pub mod checks;
+pub mod endpoint;
 pub mod formal;
 pub mod fuzz;
 mod guide;

@@ -34,9 +34,26 @@ pub type CreditNames<'a> = [[&'a str; 2]; 2];
 /// The classes in the order of [`CreditNames`].
 const CLASSES: [Class; 3] = [Class::Posted, Class::NonPosted, Class::Completion];
 
+/// What stands behind an endpoint: it drives and watches the other ports in every cycle.
+pub trait Device {
+    /// Sets inputs.
+    fn drive<S: Simulator>(&mut self, sim: &mut S);
+
+    /// Looks at what the cycle came to.
+    fn sample<S: Simulator>(&mut self, sim: &mut S);
+}
+
+/// Nothing.
+impl Device for () {
+    fn drive<S: Simulator>(&mut self, _: &mut S) {}
+
+    fn sample<S: Simulator>(&mut self, _: &mut S) {}
+}
+
 /// See the module. Its parts may be used between steps.
-pub struct Bus<S, P> {
+pub struct Bus<S, P, D = ()> {
     pub sim: S,
+    pub device: D,
     pub port: Port,
     pub link: Link,
     pub host: RootComplex<P>,
@@ -49,21 +66,23 @@ pub struct Bus<S, P> {
     held: VecDeque<(u64, Packet)>,
 }
 
-impl<S: Simulator, P: Platform> Bus<S, P> {
+impl<S: Simulator, P: Platform, D: Device> Bus<S, P, D> {
     /// Binds the streams `rx_tlp` and `tx_tlp` of an endpoint, whose other inputs are set already.
     ///
     /// # Panics
     /// If it has no such streams.
     pub fn new(
         sim: S,
+        device: D,
         platform: P,
         settings: Settings,
         behaviour: Behaviour,
         link: LinkSettings,
-    ) -> Bus<S, P> {
+    ) -> Bus<S, P, D> {
         Bus {
             port: Port::new(sim.interface(), "rx_tlp", "tx_tlp", behaviour.seed),
             sim,
+            device,
             link: Link::new(link),
             checker: Checker::new(settings.clone()),
             host: RootComplex::new(platform, settings, behaviour),
@@ -129,8 +148,10 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
         }
         let may_take = self.link.may_enter(Direction::Up, now);
         self.port.drive(&mut self.sim, may_take);
+        self.device.drive(&mut self.sim);
         self.drive_credits();
         let moved = self.port.sample(&mut self.sim)?;
+        self.device.sample(&mut self.sim);
         if let Some(packet) = moved.taken {
             self.taken(packet, now);
         }
@@ -213,7 +234,7 @@ impl<S: Simulator, P: Platform> Bus<S, P> {
     }
 }
 
-impl<S: Simulator, P: Platform> Configuration for Bus<S, P> {
+impl<S: Simulator, P: Platform, D: Device> Configuration for Bus<S, P, D> {
     type Error = BusError;
 
     fn bridge(&mut self) -> &mut Bridge {
@@ -255,7 +276,7 @@ impl<S: Simulator, P: Platform> Configuration for Bus<S, P> {
     }
 }
 
-impl<S: Simulator, P: Platform> Adapter for Bus<S, P> {
+impl<S: Simulator, P: Platform, D: Device> Adapter for Bus<S, P, D> {
     fn read(&mut self, address: u64, data: &mut [u8]) -> Result<bool, BusError> {
         let answer = self.request(Packet::memory_read(ROOT, 0, address, data.len()))?;
         let is_good = answer.status == Status::Successful;

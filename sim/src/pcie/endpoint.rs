@@ -1,7 +1,7 @@
 //! The endpoint of this repository below a root port.
 
 use super::{
-    bus::{Bus, BusError},
+    bus::{Bus, BusError, Device},
     checker::Settings,
     host::Behaviour,
     interface::Platform,
@@ -34,21 +34,22 @@ const CREDITS: [[[&str; 2]; 2]; 3] = [
     ],
 ];
 
-/// Puts an endpoint below a root port, resets it, and waits until it answers. Nobody asks anything of its engines, its
-/// functions reset at once, and it answers no access to their registers: what a test drives itself, it sets afterwards.
+/// Puts an endpoint with what is behind it below a root port, resets it, and waits until it answers. Inputs that the device
+/// does not drive are 0, but for the resets of functions, which take no time.
 ///
 /// # Errors
 /// What the endpoint does wrong meanwhile.
 ///
 /// # Panics
 /// If it is no endpoint.
-pub fn attach<S: Simulator, P: Platform>(
+pub fn attach<S: Simulator, P: Platform, D: Device>(
     mut sim: S,
+    device: D,
     platform: P,
     straps: Straps,
     behaviour: Behaviour,
     link: LinkSettings,
-) -> Result<Bus<S, P>, BusError> {
+) -> Result<Bus<S, P, D>, BusError> {
     let interface = sim.interface().clone();
     let inputs = interface.ports.iter().enumerate().filter(|(_, port)| port.direction == Direction::Input);
     for (index, port) in inputs {
@@ -64,7 +65,7 @@ pub fn attach<S: Simulator, P: Platform>(
     set("serial", straps.serial);
     set("reset_ready", 1);
     let cleared = find(&interface, "cleared");
-    let mut bus = Bus::new(sim, platform, Settings::default(), behaviour, link);
+    let mut bus = Bus::new(sim, device, platform, Settings::default(), behaviour, link);
     bus.bind_credits(CREDITS);
     bus.reset(2)?;
     let mut limb = [0];
@@ -75,7 +76,7 @@ pub fn attach<S: Simulator, P: Platform>(
     Ok(bus)
 }
 
-fn find(interface: &Interface, name: &str) -> usize {
+pub(super) fn find(interface: &Interface, name: &str) -> usize {
     let position = interface.ports.iter().position(|port| port.name == name);
     position.unwrap_or_else(|| panic!("the endpoint has no port `{name}`"))
 }

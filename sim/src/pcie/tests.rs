@@ -8,8 +8,15 @@ fn root(vfs: usize, personality: Personality) -> Bus<Native, Machine> {
     let config = Config { vfs, ..Config::small() };
     let design = elaborate(|| rtl::pcie::endpoint::endpoint(&config)).unwrap().design;
     let straps = Straps { personality, serial: 0x0200_5EFF_FE12_3456 };
-    attach(Native::new(&design).unwrap(), Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())
-        .unwrap()
+    attach(
+        Native::new(&design).unwrap(),
+        (),
+        Machine::new(),
+        straps,
+        Behaviour::AT_ONCE,
+        LinkSettings::at_once(),
+    )
+    .unwrap()
 }
 
 const PLAIN: Options = Options { vfs: 0, alternative_routing: false, page: 4096 };

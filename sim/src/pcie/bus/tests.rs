@@ -201,7 +201,7 @@ impl Simulator for Model {
 }
 
 fn bus(behaviour: Behaviour, link: LinkSettings) -> Bus<Model, Machine> {
-    let mut bus = Bus::new(Model::new(), Machine::new(), Settings::default(), behaviour, link);
+    let mut bus = Bus::new(Model::new(), (), Machine::new(), Settings::default(), behaviour, link);
     bus.bind_credits([
         [["limit_0", "limit_1"], ["limit_2", "limit_3"]],
         [["limit_4", "limit_5"], ["limit_6", "limit_7"]],
