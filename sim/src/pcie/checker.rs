@@ -263,7 +263,7 @@ impl Checker {
         // Bytes that earlier completions have brought, of those that count.
         let brought = outstanding.done.saturating_sub(if is_read { lower & 3 } else { 0 });
         let left = request.requested_bytes() - brought;
-        let lower = if outstanding.done == 0 { lower } else { (lower & 0x7C) + outstanding.done & 0x7F };
+        let lower = if outstanding.done == 0 { lower } else { ((lower & 0x7C) + outstanding.done) & 0x7F };
         same("traffic class", packet.traffic_class().into(), request.traffic_class().into());
         // Ordering by ID need not be copied.
         same("attributes", (packet.attributes() & 3).into(), (request.attributes() & 3).into());

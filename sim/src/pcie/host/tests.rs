@@ -10,7 +10,7 @@ const FUNCTION: RoutingId = RoutingId(0x0100);
 /// A host with 64 KiB of memory that counts up, mapped for one function from 0x10_0000_0000 on.
 fn host(behaviour: Behaviour) -> RootComplex<Machine> {
     let mut machine = Machine::new();
-    let data: Vec<u8> = (0..1 << 16).map(|i| byte(i)).collect();
+    let data: Vec<u8> = (0..1 << 16).map(byte).collect();
     machine.memory.write(0x8000_0000, &data);
     machine.iommu.map(FUNCTION, BASE..BASE + (1 << 16), 0x8000_0000, Permission::BOTH);
     RootComplex::new(machine, Settings::default(), behaviour)
@@ -103,6 +103,19 @@ fn reads_are_completed_in_any_order() {
         let largest = if cut == Cut::Boundary { 64 } else { 256 };
         assert_eq!(sizes.iter().max(), Some(&largest));
         assert!(!order.is_sorted() && host.is_idle());
+    }
+}
+
+/// Parts of reads that are ready at once mix, or not.
+#[test]
+fn completions_mix_if_they_shall() {
+    for shuffled in [false, true] {
+        let mut host = host(Behaviour { shuffled, jitter: 0, cut: Cut::Boundary, ..Behaviour::default() });
+        for tag in 0..8 {
+            host.receive(Packet::memory_read(FUNCTION, tag, BASE, 512), 0);
+        }
+        let tags: Vec<u16> = run(&mut host, 0..100).into_iter().map(|(_, packet)| packet.tag()).collect();
+        assert_eq!((tags.len(), tags.is_sorted()), (64, !shuffled));
     }
 }
 
