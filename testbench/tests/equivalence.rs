@@ -15,7 +15,8 @@ const CLEARING: u64 = 4200;
 
 /// What random stimuli cannot move: they wait for addresses. `tests/control.rs` and `tests/veb/equivalence.rs` know those of
 /// the bridge; those of the endpoint have tests in the native simulator only.
-const ADDRESSED: [&str; 4] = ["veb/control/", "veb/veb/", "pcie/configuration/", "pcie/endpoint/"];
+const ADDRESSED: [&str; 5] =
+    ["veb/control/", "veb/veb/", "pcie/configuration/", "pcie/endpoint/", "pcie/msix/"];
 
 /// Runs all `blocks` as a few merged designs.
 fn check(name: &str, blocks: Vec<Block>, rest: u64) {

@@ -198,7 +198,7 @@ impl Space {
             } else {
                 function as u32
             };
-            let requester = (self.bus << 8) + number & 0xFFFF;
+            let requester = ((self.bus << 8) + number) & 0xFFFF;
             outputs.push(Output::Message(0x3000_0000, requester << 16 | code));
         }
     }
@@ -360,14 +360,14 @@ fn as_software_leaves_it() {
         world.space.words.insert((function, UNCORRECTABLE_SEVERITY), 1 << 18);
         world.space.words.insert((function, CORRECTABLE_MASK), 1 << 13);
     }
-    world.check(&[read.clone()]);
+    world.check(&[read]);
     let control = device_control();
     assert_eq!(
         world.outputs,
         [Output::Mark(3, control, 9 << 16), Output::Mark(3, CORRECTABLE_STATUS, 1 << 13)]
     );
     world.space.words.insert((0, control), 0x281F);
-    world.check(&[write.clone()]);
+    world.check(std::slice::from_ref(&write));
     let log = |word: usize| Output::Mark(3, HEADER_LOG + 4 * word, write.header[word]);
     let noted = Output::Mark(3, UNCORRECTABLE_STATUS, 1 << 20);
     let message = Output::Message(0x3000_0000, 0x0103_0031);
@@ -376,7 +376,7 @@ fn as_software_leaves_it() {
     expected.extend([noted.clone(), message.clone()]);
     assert_eq!(world.outputs, expected);
     // The log stays until software clears the bit.
-    world.check(&[write.clone()]);
+    world.check(std::slice::from_ref(&write));
     assert_eq!(world.outputs, [Output::Mark(3, control, 0xA << 16), noted, message]);
     world.space.words.insert((3, UNCORRECTABLE_STATUS), 0);
     let cycles = world.check(&[write]);
