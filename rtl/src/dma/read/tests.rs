@@ -89,6 +89,7 @@ fn every_byte_comes() {
 
 #[test]
 fn faults_and_stops_disturb_nobody_else() {
+    let (mut outcomes, mut unexpected) = ([0; 6], 0);
     for (seed, (config, clients, tags, pace)) in [
         (Config::small(), 3, 64, 0.9),
         (Config::small(), 4, 32, 1.0),
@@ -98,12 +99,14 @@ fn faults_and_stops_disturb_nobody_else() {
     .into_iter()
     .enumerate()
     {
-        let plan = Plan { pace, faults: 20, stops: 3000, ..plan(config, clients, tags) };
+        let plan = Plan { pace, faults: 12, stops: 9000, ..plan(config, clients, tags) };
         let world = run(plan, 10 + seed as u64, 12_000);
-        println!("{:?}, {} errors, {} unexpected", world.outcomes, world.errors, world.unexpected);
-        assert!(world.outcomes.iter().all(|count| *count > 2), "{:?}", world.outcomes);
-        assert!(world.unexpected > 20);
+        outcomes.iter_mut().zip(world.outcomes).for_each(|(sum, count)| *sum += count);
+        unexpected += world.unexpected;
     }
+    println!("{outcomes:?}, {unexpected} unexpected");
+    assert!(outcomes.iter().all(|count| *count > 8), "{outcomes:?}");
+    assert!(unexpected > 100);
 }
 
 /// Others go on while one client takes nothing, and while one waits for an answer that never comes.
@@ -162,10 +165,4 @@ fn a_beat_in_every_cycle() {
             assert!(cycles <= 200 * beats.max(6) + 10, "{cycles} cycles");
         }
     }
-}
-
-#[test]
-fn zz_emit() {
-    let design = elaborate(|| read_engine(&Config::small(), 3, 64)).unwrap().design;
-    std::fs::write("/tmp/t-dma-read/read.v", design.verilog().text()).unwrap();
 }
