@@ -96,7 +96,8 @@ const SETTLING: usize = 4;
 #[derive(Bundle, Clone)]
 #[ty(config: &Config, clients: usize)]
 pub struct ReadEngineIo {
-    /// Those of each client.
+    /// Those of each client. A command is taken when its last request is made, so a client must take data meanwhile; one
+    /// that fails may end before it is taken.
     #[input]
     #[ty(vec![Stream::ty(Command::ty(config)); clients])]
     pub commands: Vec<Stream<Command>>,
@@ -149,7 +150,7 @@ pub struct ReadEngineIo {
     #[output]
     #[ty(bits(config.functions()))]
     pub quiet: Bits,
-    /// What went wrong. Errors that find no room are lost, and so is the header of none that is kept.
+    /// What went wrong. An error that finds four others waiting is lost.
     #[output]
     #[ty(Stream::ty(ErrorEvent::ty(config)))]
     pub error: Stream<ErrorEvent>,
@@ -264,14 +265,21 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         // What the endpoint is told.
         let errors = prim::fifo(ErrorEvent::ty(config), ERRORS);
         let found = completions.error;
-        let timeout = watch.end.valid & is_timeout;
-        watch.may_report.set(!found.valid);
+        // A timeout waits in a register: it is found late in a cycle, and completions come first.
+        let timeout = reg(flag());
+        let timeout_function = reg_without_reset(end_function);
+        watch.may_report.set(!timeout);
+        when(watch.end.valid & is_timeout, || {
+            timeout.set(true);
+            timeout_function.set(end_function);
+        })
+        .elsewhen(!found.valid, || timeout.set(false));
         errors.enq.valid.set((found.valid | timeout) & errors.enq.ready);
         errors.enq.payload.set(found.payload);
         when(!found.valid, || {
             errors.enq.payload.kind.set(ErrorKind::CompletionTimeout);
             errors.enq.payload.function.valid.set(true);
-            errors.enq.payload.function.payload.set(end_function);
+            errors.enq.payload.function.payload.set(timeout_function);
             errors.enq.payload.header.set(0);
         });
         io.error.connect(&errors.deq);

@@ -46,7 +46,7 @@ fn run(plan: Plan, seed: u64, cycles: usize) -> World {
     while world.cycle < cycles {
         for client in 0..plan.clients {
             while world.clients[client].orders.len() < 8 {
-                let order = world.random_order();
+                let order = world.random_order(client);
                 world.clients[client].orders.push_back(order);
             }
         }
@@ -81,14 +81,15 @@ fn every_byte_comes() {
     .enumerate()
     {
         let plan = Plan { read_request, extended_tags, ..plan(config, clients, tags) };
-        let world = run(plan, seed as u64, 12_000);
+        let world = run(plan, seed as u64, 4_000);
         assert_eq!(world.outcomes[1..], [0; 5]);
-        assert!(world.outcomes[0] > 80 && world.errors == 0, "{:?}", world.outcomes);
+        assert!(world.outcomes[0] > 20 && world.errors == 0, "{:?}", world.outcomes);
     }
 }
 
 #[test]
 fn faults_and_stops_disturb_nobody_else() {
+    let (mut outcomes, mut unexpected) = ([0; 6], 0);
     for (seed, (config, clients, tags, pace)) in [
         (Config::small(), 3, 64, 0.9),
         (Config::small(), 4, 32, 1.0),
@@ -98,12 +99,14 @@ fn faults_and_stops_disturb_nobody_else() {
     .into_iter()
     .enumerate()
     {
-        let plan = Plan { pace, faults: 25, stops: 6000, ..plan(config, clients, tags) };
-        let world = run(plan, 10 + seed as u64, 30_000);
-        println!("{:?}, {} errors, {} unexpected", world.outcomes, world.errors, world.unexpected);
-        assert!(world.outcomes.iter().all(|count| *count > 2), "{:?}", world.outcomes);
-        assert!(world.unexpected > 20);
+        let plan = Plan { pace, faults: 12, stops: 9000, ..plan(config, clients, tags) };
+        let world = run(plan, 10 + seed as u64, 12_000);
+        outcomes.iter_mut().zip(world.outcomes).for_each(|(sum, count)| *sum += count);
+        unexpected += world.unexpected;
     }
+    println!("{outcomes:?}, {unexpected} unexpected");
+    assert!(outcomes.iter().all(|count| *count > 8), "{outcomes:?}");
+    assert!(unexpected > 100);
 }
 
 /// Others go on while one client takes nothing, and while one waits for an answer that never comes.

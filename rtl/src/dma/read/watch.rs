@@ -46,7 +46,7 @@ pub struct WatchIo {
     #[input]
     #[ty(vec![Valid::ty(bits(clog2(tags))); IN_USE])]
     pub in_use: Vec<Valid<Bits>>,
-    /// An error can be reported in this cycle.
+    /// A timeout can be reported.
     #[input]
     pub may_report: Bool,
     #[output]

@@ -25,7 +25,7 @@ pub struct Plan {
 }
 
 /// Cycles between ticks.
-pub const TICK: usize = 300;
+pub const TICK: usize = 200;
 
 /// What the byte at an address is.
 pub fn byte_at(address: u64) -> u8 {
@@ -44,12 +44,14 @@ pub struct Order {
     /// Its function was blocked at some time.
     blocked: bool,
     taken: bool,
+    /// It has failed before the last request for it was made.
+    ended: bool,
 }
 
 impl Order {
     pub fn new(function: usize, address: u64, length: usize) -> Order {
-        let (asked, results) = (0, vec![]);
-        Order { function, address, length, relaxed: false, asked, results, blocked: false, taken: false }
+        let (asked, results, relaxed, blocked) = (0, vec![], false, false);
+        Order { function, address, length, relaxed, asked, results, blocked, taken: false, ended: false }
     }
 
     /// The next request for it, of at most `most` bytes: address and length.
@@ -77,7 +79,6 @@ pub struct Client {
 #[derive(Clone, Debug)]
 struct Request {
     number: u64,
-    client: usize,
     function: usize,
     requester: u128,
     tag: u128,
@@ -189,7 +190,7 @@ impl World {
         (128 << self.plan.read_request).min(256)
     }
 
-    pub fn random_order(&mut self) -> Order {
+    pub fn random_order(&mut self, client: usize) -> Order {
         let functions = self.plan.config.functions();
         let rng = &mut self.bench.rng;
         let length = match rng.u32(..100) {
@@ -201,7 +202,8 @@ impl World {
         };
         let address = match rng.u32(..4) {
             0 => rng.u64(..1 << 31),
-            1 => (1 << 32) - rng.u64(..600),
+            // Across a multiple of 4 GiB, each client another.
+            1 => ((client as u64 + 1) << 32) - rng.u64(..600),
             2 => rng.u64(..1 << 60) & !0xFF,
             _ => rng.u64(..1 << 60),
         };
@@ -307,6 +309,10 @@ impl World {
                 state.orders[state.taken].taken = true;
                 state.taken += 1;
                 state.offering = false;
+                if state.orders[0].ended {
+                    state.orders.pop_front();
+                    state.taken -= 1;
+                }
             }
         }
     }
@@ -337,7 +343,7 @@ impl World {
         state.beats = Some((first, self.cycle));
         assert!(count <= bytes && (last || count == bytes), "{count} bytes, last: {last}");
         state.got.extend((0..count).map(|i| field(&data, 8 * i, 8) as u8));
-        let order = state.orders.front().expect("data that nobody asked for");
+        let order = state.orders.iter().find(|order| !order.ended).expect("data that nobody asked for");
         for (i, byte) in state.got.iter().enumerate() {
             let place = order.address.wrapping_add(i as u64);
             assert_eq!(
@@ -351,9 +357,15 @@ impl World {
         if !last {
             return;
         }
-        let order = state.orders.pop_front().unwrap();
-        assert!(order.taken || order.asked == order.length || outcome != Outcome::Success);
-        state.taken -= 1;
+        let order = order.clone();
+        let at = state.orders.iter().position(|order| !order.ended).unwrap();
+        if order.taken {
+            state.orders.remove(at);
+            state.taken -= 1;
+        } else {
+            assert_ne!(outcome, Outcome::Success);
+            state.orders[at].ended = true;
+        }
         let length = std::mem::take(&mut state.got).len();
         state.ended += 1;
         self.outcomes[Outcome::VARIANTS.iter().position(|v| v.1 == outcome).unwrap()] += 1;

@@ -63,7 +63,7 @@ impl World {
         let most = self.most() as u64;
         let number = self.numbers;
         let mut owner = None;
-        for (client, state) in self.clients.iter_mut().enumerate() {
+        for state in &mut self.clients {
             let count = state.taken + usize::from(state.offering);
             for order in state.orders.iter_mut().take(count) {
                 if order.asked == order.length {
@@ -74,7 +74,7 @@ impl World {
                     order.results.push((number, None));
                     let relaxed = word(0) >> 13 & 1 == 1;
                     assert_eq!(order.relaxed, relaxed);
-                    owner = Some((client, order.function));
+                    owner = Some(order.function);
                     break;
                 }
                 // A later order is not asked for before this one, unless this one was cut short.
@@ -86,8 +86,7 @@ impl World {
                 break;
             }
         }
-        let (client, function) =
-            owner.unwrap_or_else(|| panic!("nobody wants {length} bytes of {address:#x}"));
+        let function = owner.unwrap_or_else(|| panic!("nobody wants {length} bytes of {address:#x}"));
         assert_eq!(u128::from(word(1) >> 16), routing_id(function), "the requester");
         assert!(!self.was_quiet[function], "a request of a function that was quiet while stopped");
 
@@ -109,20 +108,8 @@ impl World {
         };
         let requester = routing_id(function);
         let (ticks, dead) = (seen, self.blocked(function));
-        let request = Request {
-            number,
-            client,
-            function,
-            requester,
-            tag,
-            address,
-            length,
-            done: 0,
-            due,
-            ticks,
-            fault,
-            dead,
-        };
+        let request =
+            Request { number, function, requester, tag, address, length, done: 0, due, ticks, fault, dead };
         self.requests.push(request);
         self.tags[tag as usize] = Some((number, seen));
         self.numbers += 1;
