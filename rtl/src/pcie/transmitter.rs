@@ -78,7 +78,7 @@ const COMPLETIONS: usize = 512;
 /// packet has credits and is free the output goes round, packet by packet, so that none starves.
 ///
 /// # Timing
-/// A beat in each cycle, without gaps between packets. The first beat of a packet leaves an empty transmitter five cycles after
+/// A beat in each cycle, without gaps between packets. The first beat of a packet leaves an empty transmitter six cycles after
 /// its last beat came. `tx` comes from registers.
 #[hdl]
 pub fn transmitter(config: &Config) -> TransmitterIo {

@@ -152,7 +152,9 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
             previous.set(io.aligned.payload.data);
             bad.set(io.aligned.payload.bad);
         });
-        let lanes: Vec<Bits> = [previous.chunks(32), io.aligned.payload.data.chunks(32)].concat();
+        // Nothing of the next frame goes into the beats of this one, and a beat that waits stays as it is.
+        let current = is_rest.mux(previous.zero(), io.aligned.payload.data);
+        let lanes: Vec<Bits> = [previous.chunks(32), current.chunks(32)].concat();
         let moved = (0..words).map(|lane| {
             let options: Vec<Bits> = (0..words).map(|distance| lanes[words + lane - distance]).collect();
             select(&options, distance)

@@ -174,8 +174,8 @@ impl Rig {
         let mut eyes = Eyes { io: self.io.clone(), beat: None, done: vec![], quiet: 0 };
         agents.push(&mut eyes);
         self.bench.cycle(&mut agents);
-        for client in 0..self.tasks.len() {
-            if self.commands[client].sent > sent[client] {
+        for (client, sent) in sent.into_iter().enumerate() {
+            if self.commands[client].sent > sent {
                 self.tasks[client][self.accepted[client]].since = self.cycle;
                 self.accepted[client] += 1;
             }

@@ -50,12 +50,12 @@ struct Totals {
 /// ```text
 ///  input ─► [beat] ─┬─► FIFO ─────────────────────────► payload
 ///                   ├─► FIFO ─────────────────────────► head
-///                   └─► totals ─► FIFO ─► gate ─► [allowed]
-///                             credits ─────┘
+///                   └─► totals ─► FIFO ─► [next] ─► gate ─► [allowed]
+///                                       credits ─┘
 /// ```
 ///
 /// A header waits until its packet is whole. What a packet needs is added up when it comes, so that the gate only compares
-/// (2.6.1.2): packets of one class leave in their order. It counts the packets that may leave; `head` is valid three cycles
+/// (2.6.1.2): packets of one class leave in their order. It counts the packets that may leave; `head` is valid four cycles
 /// after the last beat came.
 #[hdl]
 pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
@@ -122,14 +122,21 @@ pub(super) fn queue(config: &Config, payload: Option<usize>) -> QueueIo {
         }
 
         // How many may leave.
-        let next = totals.deq.payload;
+        let is_waiting = reg_flag(false);
+        let next = reg_without_reset(Totals::ty());
         let fits =
             |limit: Bits, then: Bits, infinite: Bool| infinite | (limit - then).le(1 << (limit.width() - 1));
         let credits = &io.credits;
         let fits_header = fits(credits.headers.into(), next.headers.into(), credits.infinite_headers);
         let fits_data = fits(credits.data.into(), next.data.into(), credits.infinite_data);
-        totals.deq.ready.set(fits_header & (fits_data | !next.has_payload));
-        let allowed = tally(2 * PACKETS, totals.deq.fire(), io.head.fire());
+        let passes = is_waiting & fits_header & (fits_data | !next.has_payload);
+        let loads = !is_waiting | passes;
+        totals.deq.ready.set(loads);
+        when(loads, || {
+            is_waiting.set(totals.deq.valid);
+            next.set(totals.deq.payload);
+        });
+        let allowed = tally(2 * PACKETS, passes, io.head.fire());
         io.head.valid.set(allowed);
         io.head.payload.set(headers.deq.payload);
         headers.deq.ready.set(io.head.fire());
