@@ -146,7 +146,7 @@ impl Rig {
             _ => 0xFF_F000 + rng.u64(..0x1000),
         };
         let length = match rng.u8(..10) {
-            0 => [rng.usize(..4000), 16383][rng.usize(..4) / 3],
+            0 => [rng.usize(..4000), 16383][rng.usize(..8) / 7],
             1..4 => rng.usize(..9),
             4..7 => rng.usize(..200),
             _ => rng.usize(..1200),
@@ -329,27 +329,25 @@ fn all(config: &Config) -> u128 {
 /// Random commands at any pace, for every largest payload.
 #[test]
 fn bytes_arrive() {
-    for (seed, (config, clients)) in Config::all()
-        .into_iter()
-        .flat_map(|config| [1, 3, 6].map(|clients| (config.clone(), clients)))
-        .enumerate()
-    {
-        let mut rig = Rig::new(&config, clients, seed as u64);
+    let [small, x3100, wide] = Config::all();
+    let grid = [(&small, 1), (&small, 3), (&small, 6), (&x3100, 3), (&wide, 1), (&wide, 3)];
+    for (seed, (config, clients)) in grid.into_iter().enumerate() {
+        let mut rig = Rig::new(config, clients, seed as u64);
         for round in 0..6 {
             rig.configure(round % 3, round % 2 == 0);
             rig.pace = [1.0, 0.6][round / 3];
             for client in 0..clients {
-                let pace = [1.0, 0.6, 0.1][rig.bench.rng.usize(..3)];
+                let pace = [1.0, 0.7, 0.4][rig.bench.rng.usize(..3)];
                 rig.data[client].pace = pace;
                 rig.commands[client].pace = [1.0, 0.3][rig.bench.rng.usize(..2)];
-                for _ in 0..12 / clients + 2 {
+                for _ in 0..9 / clients + 2 {
                     rig.random_task(client);
                 }
             }
             rig.run();
         }
         (0..6).for_each(|_| rig.step());
-        assert_eq!(rig.bench.sim.peek(rig.io.quiet), all(&config), "quiet in the end");
+        assert_eq!(rig.bench.sim.peek(rig.io.quiet), all(config), "quiet in the end");
         assert!(rig.done.iter().flatten().all(|outcome| *outcome == Outcome::Success));
     }
 }
