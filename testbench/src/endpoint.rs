@@ -180,10 +180,6 @@ fn configure<S: Simulator>(
     for number in 0..2 {
         let id = RoutingId::new(1, number);
         let bars = [0x20_0000_0000, 0x20_0010_0000].map(|base| base + 0x100_0000 * u64::from(number));
-        for (bar, names) in bars.into_iter().zip([["bar0", "bar1"], ["bar2", "bar3"]]) {
-            write(bus, id, &format!("header.{}.address", names[0]), bar as u32)?;
-            write(bus, id, &format!("header.{}.address", names[1]), (bar >> 32) as u32)?;
-        }
         // Payloads of 256 bytes, reads of 512, tags of 8 bits.
         write(bus, id, "express.device_control.payload", 1 << 5 | 1 << 8 | 2 << 12 | 1 << 4)?;
         functions.push(Function { id, bars, age: 0, resetting: None, wanted: 0 });
@@ -217,8 +213,17 @@ impl<S: Simulator> Run<S> {
 
     /// Has a function send: it becomes a bus master, and its interrupts are messages.
     fn prepare(&mut self, function: usize) -> Result<(), BusError> {
-        let Function { id, bars: [_, table], .. } = self.functions[function];
+        let Function { id, bars, .. } = self.functions[function];
+        let [_, table] = bars;
         let config = Config::small();
+        if function < 2 {
+            for (bar, names) in bars.into_iter().zip([["bar0", "bar1"], ["bar2", "bar3"]]) {
+                for (half, name) in names.into_iter().enumerate() {
+                    let place = offset(&config, &format!("header.{name}.address"));
+                    self.bus.write_configuration(id, place, 15, (bar >> (32 * half)) as u32)?;
+                }
+            }
+        }
         self.bus.write_configuration(
             id,
             offset(&config, "header.command_status.bus_master"),
@@ -244,9 +249,14 @@ impl<S: Simulator> Run<S> {
             if let Some(Some(cleared)) = self.functions[function].resetting
                 && now > cleared + CLEARED
             {
-                self.functions[function].resetting = None;
-                self.bus.checker.set_silent(self.functions[function].id, false);
+                self.functions[function].resetting = Some(None);
                 self.prepare(function)?;
+                // What was asked for until now may end either way, and its interrupts have come or never will.
+                self.functions[function].age += 1;
+                self.functions[function].wanted = 0;
+                let data = 0x100 + function as u32;
+                self.bus.host.platform.interrupts.retain(|interrupt| interrupt.data != data);
+                self.functions[function].resetting = None;
             }
         }
         Ok(())
@@ -266,13 +276,22 @@ impl<S: Simulator> Run<S> {
             Event::Read { client, ended, data } => {
                 let command = self.reads[client].pop_front().expect("a command for each end");
                 self.judge(&command, ended);
-                assert!(ended != Ended::Success || data.len() == command.length, "{} bytes", data.len());
+                assert!(
+                    ended != Ended::Success || data.len() == command.length,
+                    "{} bytes of {}",
+                    data.len(),
+                    command.length
+                );
                 let at = command.address - region(command.function);
                 let expected = (at..).map(|at| pattern(command.function, at));
-                assert!(
-                    data.iter().copied().eq(expected.take(data.len())),
-                    "{} bytes at {at:#x}",
-                    data.len()
+                let expected: Vec<u8> = expected.take(data.len()).collect();
+                let wrong = data.iter().zip(&expected).position(|(got, expected)| got != expected);
+                assert_eq!(
+                    wrong,
+                    None,
+                    "{} bytes at {at:#x} of function {}, {ended:?}",
+                    data.len(),
+                    command.function
                 );
                 self.report.reads += 1;
             }
@@ -281,10 +300,9 @@ impl<S: Simulator> Run<S> {
                 let of = &mut self.functions[function];
                 assert_eq!(of.resetting, Some(None), "nobody has reset function {function}");
                 of.resetting = Some(Some(now));
-                of.wanted = 0;
                 let id = of.id;
-                // From here on nothing of it may come; what left before is on its way still.
-                self.bus.checker.set_silent(id, true);
+                // From here on it requests nothing; what left before is on its way still.
+                self.bus.checker.set_master(id, false);
                 self.registers.retain(|(owner, _), _| *owner != function);
                 self.bus.device.registers.retain(|(owner, _), _| *owner != function);
                 self.report.resets += 1;
@@ -420,12 +438,9 @@ impl<S: Simulator> Run<S> {
         self.functions[function].resetting = Some(None);
         self.functions[function].age += 1;
         let id = self.functions[function].id;
-        let data = 0x100 + function as u32;
-        self.bus.host.platform.interrupts.retain(|interrupt| interrupt.data != data);
         let control = offset(&Config::small(), "express.device_control.function_reset");
         let kept = 1 << 5 | 1 << 8 | 2 << 12 | 1 << 4;
         assert!(self.bus.write_configuration(id, control, 3, 1 << 15 | kept)?);
-        self.bus.checker.set_master(id, false);
         Ok(())
     }
 

@@ -42,6 +42,6 @@ fn resets_and_faults() {
         let report =
             run(verilated(&config), &config, &plan).unwrap_or_else(|error| panic!("{seed}: {error}"));
         println!("{seed}: {report:?}");
-        assert!(report.resets > 5 && report.failures > 5, "{report:?}");
+        assert!(report.resets > 2 && report.failures > 5, "{report:?}");
     }
 }

@@ -101,7 +101,9 @@ pub fn order(config: &Config, clients: usize, tags: usize) -> OrderIo {
         let Issue { tag, piece } = io.issue.payload;
         let link = links.peek(taken_tag);
         let last_tag = select(&tail, piece.client);
-        when(io.issue.valid, || links.write(last_tag, tag));
+        // The last tag of an empty list may be in another one by now.
+        let has_last = select(&count.iter().map(|count| count.any()).collect::<Vec<_>>(), piece.client);
+        when(io.issue.valid & has_last, || links.write(last_tag, tag));
         for client in 0..clients {
             let appends = io.issue.valid & piece.client.eq(client);
             let removes = taken.bit(client);
