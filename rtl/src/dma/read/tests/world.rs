@@ -68,12 +68,24 @@ pub struct Client {
     pub orders: VecDeque<Order>,
     /// Orders that were taken.
     taken: usize,
+    /// The last ones that ended; requests for them may still leave.
+    past: VecDeque<Order>,
     offering: bool,
     got: Vec<u8>,
     pub ended: usize,
     /// Cycles of the first beat and of the last.
     pub beats: Option<(usize, usize)>,
     pub deaf: bool,
+}
+
+impl Client {
+    fn leave(&mut self, at: usize) {
+        self.past.extend(self.orders.remove(at));
+        if self.past.len() > 4 {
+            self.past.pop_front();
+        }
+        self.taken -= 1;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -310,8 +322,7 @@ impl World {
                 state.taken += 1;
                 state.offering = false;
                 if state.orders[0].ended {
-                    state.orders.pop_front();
-                    state.taken -= 1;
+                    state.leave(0);
                 }
             }
         }
@@ -360,8 +371,7 @@ impl World {
         let order = order.clone();
         let at = state.orders.iter().position(|order| !order.ended).unwrap();
         if order.taken {
-            state.orders.remove(at);
-            state.taken -= 1;
+            state.leave(at);
         } else {
             assert_ne!(outcome, Outcome::Success);
             state.orders[at].ended = true;
@@ -419,7 +429,8 @@ impl World {
         for function in 0..self.stopped.len() {
             let of = |r: &&Request| r.function == function && !r.dead;
             let waits = self.requests.iter().filter(of).any(|r| self.ticks < r.ticks + 15);
-            let may_wait = self.requests.iter().filter(of).any(|r| self.ticks <= r.ticks + 17);
+            // A function that was no bus master for a moment only may go on waiting.
+            let may_wait = self.requests.iter().any(|r| r.function == function && self.ticks <= r.ticks + 17);
             if may_wait || self.request_seen.is_some() {
                 self.had_request[function] = self.cycle;
             }
