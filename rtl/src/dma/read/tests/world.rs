@@ -214,8 +214,9 @@ impl World {
         };
         let address = match rng.u32(..4) {
             0 => rng.u64(..1 << 31),
-            // Across a multiple of 4 GiB, each client another.
-            1 => ((client as u64 + 1) << 32) - rng.u64(..600),
+            // Across 4 GiB, or where orders are cut short another multiple of it: so no two of them ask for the same.
+            1 if self.plan.stops == 0 => ((client as u64 + 1) << 32) - rng.u64(..600),
+            1 => (rng.u64(1..1 << 28) << 32) - rng.u64(..600),
             2 => rng.u64(..1 << 60) & !0xFF,
             _ => rng.u64(..1 << 60),
         };
