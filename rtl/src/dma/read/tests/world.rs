@@ -68,12 +68,24 @@ pub struct Client {
     pub orders: VecDeque<Order>,
     /// Orders that were taken.
     taken: usize,
+    /// The last ones that ended; requests for them may still leave.
+    past: VecDeque<Order>,
     offering: bool,
     got: Vec<u8>,
     pub ended: usize,
     /// Cycles of the first beat and of the last.
     pub beats: Option<(usize, usize)>,
     pub deaf: bool,
+}
+
+impl Client {
+    fn leave(&mut self, at: usize) {
+        self.past.extend(self.orders.remove(at));
+        if self.past.len() > 4 {
+            self.past.pop_front();
+        }
+        self.taken -= 1;
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -202,8 +214,9 @@ impl World {
         };
         let address = match rng.u32(..4) {
             0 => rng.u64(..1 << 31),
-            // Across a multiple of 4 GiB, each client another.
-            1 => ((client as u64 + 1) << 32) - rng.u64(..600),
+            // Across 4 GiB, or where orders are cut short another multiple of it: so no two of them ask for the same.
+            1 if self.plan.stops == 0 => ((client as u64 + 1) << 32) - rng.u64(..600),
+            1 => (rng.u64(1..1 << 28) << 32) - rng.u64(..600),
             2 => rng.u64(..1 << 60) & !0xFF,
             _ => rng.u64(..1 << 60),
         };
@@ -310,8 +323,7 @@ impl World {
                 state.taken += 1;
                 state.offering = false;
                 if state.orders[0].ended {
-                    state.orders.pop_front();
-                    state.taken -= 1;
+                    state.leave(0);
                 }
             }
         }
@@ -360,8 +372,7 @@ impl World {
         let order = order.clone();
         let at = state.orders.iter().position(|order| !order.ended).unwrap();
         if order.taken {
-            state.orders.remove(at);
-            state.taken -= 1;
+            state.leave(at);
         } else {
             assert_ne!(outcome, Outcome::Success);
             state.orders[at].ended = true;
@@ -419,7 +430,8 @@ impl World {
         for function in 0..self.stopped.len() {
             let of = |r: &&Request| r.function == function && !r.dead;
             let waits = self.requests.iter().filter(of).any(|r| self.ticks < r.ticks + 15);
-            let may_wait = self.requests.iter().filter(of).any(|r| self.ticks <= r.ticks + 17);
+            // A function that was no bus master for a moment only may go on waiting.
+            let may_wait = self.requests.iter().any(|r| r.function == function && self.ticks <= r.ticks + 17);
             if may_wait || self.request_seen.is_some() {
                 self.had_request[function] = self.cycle;
             }

@@ -65,7 +65,9 @@ impl World {
         let mut owner = None;
         for state in &mut self.clients {
             let count = state.taken + usize::from(state.offering);
-            for order in state.orders.iter_mut().take(count) {
+            let past = state.past.iter_mut().map(|order| (order, true));
+            let present = state.orders.iter_mut().take(count).map(|order| (order, false));
+            for (order, is_past) in past.chain(present) {
                 if order.asked == order.length {
                     continue;
                 }
@@ -78,7 +80,7 @@ impl World {
                     break;
                 }
                 // A later order is not asked for before this one, unless this one was cut short.
-                if !order.blocked {
+                if !order.blocked && !is_past {
                     break;
                 }
             }
@@ -183,7 +185,8 @@ impl World {
             3 => 1 << if rng.bool() { 19 } else { 23 },
             4 => {
                 let words = packet.data.len() / 4;
-                let wrong = words + rng.usize(1..20);
+                // More than are missing.
+                let wrong = 65 + rng.usize(1..20);
                 packet.data.resize(4 * wrong, 0);
                 (words ^ wrong) as u128
             }
