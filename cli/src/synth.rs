@@ -37,7 +37,7 @@ pub struct Arguments {
     /// Measure the blocks that have public counterparts, with open ports, and show both as a table in Markdown
     #[arg(long, conflicts_with_all = ["json", "block", "boundary", "write"])]
     peers: bool,
-    /// Measure the blocks of the bridge and those that have counterparts, and write both tables into this page
+    /// Measure the blocks of the bridge, of the endpoint, and those that have counterparts, and write the tables into this page
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "block", "boundary"])]
     write: Option<PathBuf>,
     /// Print the figures as JSON
@@ -67,12 +67,15 @@ fn mhz(rate: Option<f64>) -> String {
 pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
     let registered = fpga::Boundary::Registered;
     if let Some(path) = &arguments.write {
-        let sections = ["blocks", "peers"].map(|name| format!("{name} {}", arguments.config.name));
+        let name = |part: &str| format!("{part} {}", arguments.config.name);
+        let sections = ["blocks", "endpoint", "peers"].map(name);
         page::check(path, &sections)?;
-        let blocks = measure(arguments, &chosen(&arguments.config, "veb/")?, &registered)?;
+        let of = |path: &str| measure(arguments, &chosen(&arguments.config, path)?, &registered);
+        let blocks = page::table(&of("veb/")?);
+        let endpoint = page::table(&[of("pcie/")?, of("dma/")?].into_iter().flatten().collect::<Vec<_>>());
         let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
-        let [of_blocks, of_peers] = sections;
-        page::write(path, &[(of_blocks, page::table(&blocks)), (of_peers, peers::table(&compared))])?;
+        let tables = [blocks, endpoint, peers::table(&compared)];
+        page::write(path, &sections.into_iter().zip(tables).collect::<Vec<_>>())?;
     } else if arguments.peers {
         let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
         output::print(&peers::table(&compared));

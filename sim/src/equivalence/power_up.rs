@@ -9,13 +9,16 @@ pub fn power_up(verilog: &str, design: &Design, delay: &str) -> String {
     let modules: HashMap<&str, &Module> =
         design.modules.iter().map(|module| (module.name.as_str(), module)).collect();
     let (mut module, mut declared) = (None, vec![]);
+    // What only assertions read is declared for them only.
+    let mut for_assertions = false;
     let mut out = String::new();
     for line in verilog.lines() {
         if let Some(rest) = line.strip_prefix("module ") {
             module = modules.get(original(&modules, word(rest)));
             declared.clear();
         }
-        declared.extend(declaration(line));
+        for_assertions = line == "`ifdef FORMAL" || (for_assertions && line != "`endif");
+        declared.extend(declaration(line).filter(|_| !for_assertions));
         if line == "endmodule"
             && let Some(module) = module
         {
