@@ -40,8 +40,8 @@
 //! A tag in *quarantine* is not used until its completion has come whole, which is swallowed, or 32 ticks have passed since
 //! it was issued. While timeouts are disabled time stands still, and only the completion ends the quarantine.
 //!
-//! A piece that fails ends its command. What was already asked for is thrown away as it comes; pieces of the command that
-//! were not asked for yet are, unless its function is blocked, and thrown away too.
+//! A piece that fails ends its command. The rest of it is thrown away as it comes; it is still asked for to its end, unless
+//! the function is blocked.
 //!
 //! A completion is taken if its requester and tag are those of a request that waits, its byte count that of the bytes that
 //! are missing, its lower address that of the next byte, and its length reaches to the end or to a multiple of 64 bytes.
@@ -50,6 +50,8 @@
 //! # Timing
 //! A piece in every four cycles; a client alone with commands of one piece each, five. A row of the buffer, which is a beat
 //! of data, in every cycle. A command that does not begin at a multiple of a beat takes one cycle more at times.
+//! The end of a command costs a cycle more, which shows only where pieces are as short as four beats.
+//! Tags are looked at one in each cycle: a function that is blocked for less than `tags` cycles may keep requests that wait.
 //! `request`, `data` and `error` come from registers or distributed RAM.
 //!
 //! `pending` and `quiet` follow within two rounds over all tags (`2 * tags` cycles) when something has ended, and at once

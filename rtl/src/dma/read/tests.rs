@@ -81,9 +81,9 @@ fn every_byte_comes() {
     .enumerate()
     {
         let plan = Plan { read_request, extended_tags, ..plan(config, clients, tags) };
-        let world = run(plan, seed as u64, 4_000);
+        let world = run(plan, seed as u64, 10_000);
         assert_eq!(world.outcomes[1..], [0; 5]);
-        assert!(world.outcomes[0] > 20 && world.errors == 0, "{:?}", world.outcomes);
+        assert!(world.outcomes[0] > 60 && world.errors == 0, "{:?}", world.outcomes);
     }
 }
 
@@ -100,7 +100,7 @@ fn faults_and_stops_disturb_nobody_else() {
     .enumerate()
     {
         let plan = Plan { pace, faults: 12, stops: 9000, ..plan(config, clients, tags) };
-        let world = run(plan, 10 + seed as u64, 12_000);
+        let world = run(plan, 10 + seed as u64, 40_000);
         outcomes.iter_mut().zip(world.outcomes).for_each(|(sum, count)| *sum += count);
         unexpected += world.unexpected;
     }
@@ -155,7 +155,9 @@ fn a_beat_in_every_cycle() {
             let cycles = cycles(config.clone(), read_request, 16, 4096, 4096);
             let beats = 16 * 4096 / config.bytes;
             println!("{} bytes, {}: {cycles} cycles, {beats} beats", config.bytes, 128 << read_request);
-            assert_eq!(cycles, beats);
+            // Pieces of four beats come no faster than they are delivered: the end of a command costs a cycle.
+            let ends = if config.bytes == 32 && read_request == 0 { 16 } else { 0 };
+            assert!((beats..=beats + ends).contains(&cycles));
         }
         // Commands of 64 bytes, aligned and not.
         for (stride, what) in [(64, "aligned"), (4097, "unaligned")] {

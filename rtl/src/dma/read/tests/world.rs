@@ -286,7 +286,7 @@ impl World {
                 let of = |order: &&mut Order| order.function == function;
                 self.clients
                     .iter_mut()
-                    .flat_map(|c| c.orders.iter_mut())
+                    .flat_map(|c| c.orders.iter_mut().chain(&mut c.past))
                     .filter(of)
                     .for_each(|o| o.blocked = true);
                 self.requests.iter_mut().filter(|r| r.function == function).for_each(|r| r.dead = true);
@@ -414,10 +414,13 @@ impl World {
             assert!(self.requests.iter().any(|r| old(&r)), "nothing of function {function} is old enough");
             return;
         }
-        let found = self.expected.iter().position(|expected| {
+        let fits = |expected: &(ErrorKind, u128, Option<usize>, bool)| {
             (expected.0, expected.1) == (kind, header)
                 && expected.2.is_none_or(|expected| has_function && expected == function)
-        });
+        };
+        // Headers come again: one that must be reported goes first.
+        let must = self.expected.iter().position(|expected| fits(expected) && expected.3);
+        let found = must.or_else(|| self.expected.iter().position(fits));
         let found =
             found.unwrap_or_else(|| panic!("no {kind:?} was expected: {header:#x}, {:?}", self.expected));
         self.expected.remove(found);

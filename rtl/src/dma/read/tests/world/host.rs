@@ -76,7 +76,7 @@ impl World {
                     order.results.push((number, None));
                     let relaxed = word(0) >> 13 & 1 == 1;
                     assert_eq!(order.relaxed, relaxed);
-                    owner = Some(order.function);
+                    owner = Some((order.function, order.blocked));
                     break;
                 }
                 // A later order is not asked for before this one, unless this one was cut short.
@@ -88,7 +88,8 @@ impl World {
                 break;
             }
         }
-        let function = owner.unwrap_or_else(|| panic!("nobody wants {length} bytes of {address:#x}"));
+        let (function, blocked) =
+            owner.unwrap_or_else(|| panic!("nobody wants {length} bytes of {address:#x}"));
         assert_eq!(u128::from(word(1) >> 16), routing_id(function), "the requester");
         assert!(!self.was_quiet[function], "a request of a function that was quiet while stopped");
 
@@ -109,7 +110,8 @@ impl World {
             _ => Some(self.cycle + [rng.usize(..20), rng.usize(..500)][rng.usize(..2)]),
         };
         let requester = routing_id(function);
-        let (ticks, dead) = (seen, self.blocked(function));
+        // It may have been blocked while the request waited to leave.
+        let (ticks, dead) = (seen, blocked);
         let request =
             Request { number, function, requester, tag, address, length, done: 0, due, ticks, fault, dead };
         self.requests.push(request);
