@@ -150,7 +150,7 @@ pub const CHECKS: &[Check] = &[
                 make,
                 config,
                 &changing_case(config, 2500, 300),
-                200..202,
+                201..203,
             )
             .unwrap()
         },
