@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 }
 
 /// For one way to prove that a fault changes nothing.
-const PROOF: Duration = Duration::from_secs(90);
+const PROOF: Duration = Duration::from_secs(180);
 
 /// The bridge's Verilog, and its interface with the selector.
 fn design(count: usize) -> (String, Interface) {

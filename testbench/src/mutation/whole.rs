@@ -86,8 +86,9 @@ fn prove(
 /// Makes one circuit of gates, registers of one bit, and memories; wires keep all names that they have in any module.
 fn one_circuit(fault: &str) -> String {
     format!(
-        "{fault}; hierarchy -auto-top; flatten; memory_map -rom-only; opt -full; opt_clean; dffunmap; splitnets; \
-         simplemap t:$dff; opt_clean; setattr -unset src *; setattr -unset src t:*"
+        "{fault}; hierarchy -auto-top; flatten; memory_map -rom-only; opt -full; dffunmap; \
+         simplemap t:$dff t:$mux t:$pmux t:$not t:$and t:$or t:$xor; opt_expr; opt_merge; splitnets; opt_clean; \
+         setattr -unset src *; setattr -unset src t:*"
     )
 }
 
@@ -214,8 +215,13 @@ fn comparable(gold: &Circuit, gate: &Circuit) -> (String, String) {
                 }
             }
             for (port, width) in taken.into_iter().filter(|_| same) {
-                let signal = &memory.ports[&format!("\\{port}")];
-                sides[own].takes(&format!("memory{number}.{port}"), width, signal);
+                let name = format!("memory{number}.{port}");
+                let mut signal = memory.ports[&format!("\\{port}")].clone();
+                if port == "WR_DATA" {
+                    // What is not written does not matter.
+                    signal = sides[own].and(&name, width, [&signal, &memory.ports["\\WR_EN"]]);
+                }
+                sides[own].takes(&name, width, &signal);
             }
         }
     }
@@ -251,6 +257,18 @@ impl Module {
         self.ports += 1;
         self.text +=
             &format!("  wire width {width} output {} \\{name}\n  connect \\{name} {signal}\n", self.ports);
+    }
+
+    /// Bits that are 1 where both signals are.
+    fn and(&mut self, name: &str, width: usize, signals: [&str; 2]) -> String {
+        let [one, other] = signals;
+        let size = ["A_", "B_", "Y_"].map(|port| format!("    parameter \\{port}WIDTH {width}\n")).concat();
+        self.text += &format!(
+            "  wire width {width} \\{name}.and\n  cell $and \\{name}.cell\n    parameter \\A_SIGNED 0\n    \
+             parameter \\B_SIGNED 0\n{size}    connect \\A {one}\n    connect \\B {other}\n    \
+             connect \\Y \\{name}.and\n  end\n"
+        );
+        format!("\\{name}.and")
     }
 
     fn end(self) -> String {
