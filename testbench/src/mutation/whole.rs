@@ -275,3 +275,55 @@ impl Module {
         self.text + "end\n"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutation::netlist::draw;
+
+    /// Nothing is connected to `unused`; everything else shows.
+    const DESIGN: &str = "
+module part(input clk, input rst, input write, input [3:0] a, output reg [3:0] q, output reg [3:0] unused);
+    reg [3:0] words [0:3];
+    wire [3:0] word = words[a[1:0]];
+    always @(posedge clk) begin
+        if (write) words[a[3:2]] <= ~a;
+        if (rst) begin
+            q <= 0;
+            unused <= 0;
+        end else begin
+            q <= word ^ {3'd0, write};
+            unused <= unused + a;
+        end
+    end
+endmodule
+module top(input clk, input rst, input write, input [3:0] a, output [3:0] q);
+    part part(.clk(clk), .rst(rst), .write(write), .a(a), .q(q), .unused());
+endmodule
+";
+
+    /// Faults of what is not connected are excused, and none that inverts another bit.
+    #[test]
+    fn only_what_shows_nowhere_is_excused() {
+        let folder = std::env::temp_dir().join(format!("hematite-whole-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Yosys stops at faults of ports that a memory has but does not use.
+        let faults = (1..30).find_map(|seed| draw(&folder, DESIGN, "top", 40, seed).ok()).unwrap();
+        let mut counts = [0; 2];
+        for fault in &faults {
+            let is_unused = |name: &String| name.contains("unused");
+            let dead = fault.cell == "$add" || fault.wire.as_ref().is_some_and(is_unused);
+            // Others may change nothing, and the registers' multiplexers have wires without names.
+            if !dead && (fault.mode != "inv" || ["$procmux", "$procdff"].contains(&fault.cell.as_str())) {
+                continue;
+            }
+            counts[usize::from(dead)] += 1;
+            if counts[usize::from(dead)] <= 4 {
+                let proven = is_equivalent(&folder, fault, Duration::from_secs(100)).unwrap();
+                assert_eq!(proven, dead, "{fault}");
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 2), "{counts:?}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
