@@ -4,6 +4,7 @@
 pub mod bandwidth;
 pub mod changes;
 pub mod data_path;
+pub mod edges;
 pub mod isolation;
 pub mod keys;
 pub mod lockstep;

@@ -15,6 +15,7 @@ pub mod hand;
 pub mod judge;
 pub mod netlist;
 pub mod report;
+mod whole;
 
 use rtl::config::Config;
 use std::path::{Path, PathBuf};

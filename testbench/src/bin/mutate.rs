@@ -62,7 +62,7 @@ struct Options {
     /// Judge one fault that was drawn before, in this process
     #[arg(long, requires = "folder")]
     judge: Option<u64>,
-    /// What to do with it: first or all checks, or cycles for a comparison with the native simulator
+    /// What to do with it: first or all checks, cycles for a comparison with the native simulator, or proof
     #[arg(long, default_value = "checks", requires = "judge")]
     part: String,
     /// Run this check only
@@ -86,6 +86,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// For one way to prove that a fault changes nothing.
+const PROOF: Duration = Duration::from_secs(180);
+
 /// The bridge's Verilog, and its interface with the selector.
 fn design(count: usize) -> (String, Interface) {
     let design = elaborate(|| rtl::veb::veb(&subject())).expect("the bridge elaborates").design;
@@ -99,6 +102,13 @@ fn design(count: usize) -> (String, Interface) {
 fn judge_one(options: &Options, fault: u64) -> Result<(), MutationError> {
     let folder = options.folder.as_deref().expect("clap requires it");
     let (_, interface) = design(options.count.into());
+    if options.part == Part::Proof.name() {
+        let faults = netlist::drawn(folder)?;
+        let fault = faults.iter().find(|it| it.number == fault);
+        let fault = fault.ok_or_else(|| MutationError::Fault("no such fault".into()))?;
+        println!("{fault}: proven {}", campaign::is_proven(folder, fault, PROOF)?);
+        return Ok(());
+    }
     let verilog = netlist::faulty(folder)?;
     let selector = interface.ports.len() - 1;
     let mutants = Mutants { verilog: &verilog, interface: &interface, selector, fault };
@@ -158,7 +168,7 @@ fn netlist_faults(
     let limits = Limits {
         jobs: options.jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
         run: Duration::from_secs(600),
-        proof: Duration::from_secs(180),
+        proof: PROOF,
     };
     report.netlist = campaign::run(folder, &faults, &known, &data.survivor, &limits, |outcome| {
         eprintln!("{}", Report::line(outcome, count));

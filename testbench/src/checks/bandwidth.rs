@@ -1,6 +1,7 @@
 //! Rates of functions under overload.
 
 use super::*;
+use sim::veb::policy::Rate;
 use sim::{
     scenario::Scenario,
     traffic::{Stamp, Traffic, WIRE_OVERHEAD},
@@ -65,4 +66,38 @@ pub fn few_shares(sim: impl Simulator, config: &Config) {
     let share = |rate: f64| Share { rate, within: 0.03 };
     let expected = [3.0, 1.0, 2.0].map(|weight| share(weight * 8500.0 / 6.0));
     shares(sim, config, &scenario, &[&expected[..], &[share(1000.0), share(500.0)]].concat());
+}
+
+/// A function sends no more than its maximum and no less, for each bit of the number up to what one function of short frames
+/// can send at all; the lowest three would take long. A
+/// few frames go before the first is charged.
+pub fn maxima_count_by_all_their_bits(sim: impl Simulator, config: &Config) {
+    let source = config.wires + 1;
+    // Of a frame in bytes, with what it costs beside them.
+    let (length, overhead, under_way) = (64, 24, 6);
+    let mut policy = open(config);
+    let mut bench = bench(sim, config, &policy, Losses::Forbidden);
+    bench.write_register(rtl::register_map::register("RATE_OVERHEAD").offset, overhead).unwrap();
+    for bit in 3..10 {
+        let maximum = 1 << bit;
+        policy.rates[source] = Rate { maximum, ..Rate::default() };
+        bench.set_policy(&policy).unwrap();
+        let spacing =
+            f64::from(8 * (length + overhead)) * config.clock_khz as f64 / (f64::from(maximum) * 1000.0);
+        // What the last one left as a debt is paid.
+        (0..2 * under_way * spacing as usize).for_each(|_| bench.cycle().unwrap());
+        bench.keep_left = true;
+        let count = 2 * under_way + usize::from(maximum) / 16;
+        let start = bench.cycles();
+        for number in 0..count {
+            bench.send(source, frame(source, station(0), length as usize, number), false);
+        }
+        let (least, most) = ((count - under_way) as f64 * spacing, count as f64 * spacing + 200.0);
+        (0..most as usize).for_each(|_| bench.cycle().unwrap());
+        bench.run().unwrap();
+        let took = (bench.take_left().last().expect("frames").cycle - start) as f64;
+        println!("{maximum} Mb/s: {took} cycles, {least:.0} to {most:.0} expected");
+        assert!((least..most).contains(&took), "{maximum} Mb/s: {took} cycles, not {least:.0} to {most:.0}");
+    }
+    assert_agrees(&bench.finish().unwrap());
 }

@@ -151,7 +151,7 @@ pub fn every_command(sim: impl Simulator, config: &Config) {
 /// Rows hold what is written to them, far apart in their tables, until reset; then they are zero.
 pub fn rows_hold_until_reset(sim: impl Simulator, config: &Config) {
     let mut bench = bench(sim, config, &Policy::new(config.wires, config.functions()), Losses::Forbidden);
-    let mut random = Random::new(2);
+    let (mut random, mut other) = (Random::new(2), Random::new(3));
     let mut row = |table: Table| {
         let ports = |value: u128| value & ((1 << config.ports()) - 1);
         let mut row = [0; 6];
@@ -186,9 +186,26 @@ pub fn rows_hold_until_reset(sim: impl Simulator, config: &Config) {
             written.push((table, index, data));
         }
     }
+    // A read has nothing to do with what the data registers hold before.
     for (table, index, data) in &written {
-        bench.command(Operation::Read, *table, *index, [0; 6]).unwrap();
+        bench.command(Operation::Read, *table, *index, [0; 6].map(|_: u32| other.word() as u32)).unwrap();
         assert_eq!(bench.row().unwrap(), *data, "row {index} of {table:?}");
+    }
+    // All bits of the few rows that stand in registers, as zeros and as ones beside each other.
+    for _ in 0..8 {
+        for table in [Table::Mirror, Table::Ethertype] {
+            let rows = TABLES[table as usize].rows.expect("a table with numbers")(config);
+            let data: Vec<[u32; 6]> = (0..rows).map(|_| row(table)).collect();
+            for (index, data) in data.iter().enumerate() {
+                bench.command(Operation::Write, table, index, *data).unwrap();
+            }
+            for (index, data) in data.iter().enumerate() {
+                bench
+                    .command(Operation::Read, table, index, [0; 6].map(|_: u32| other.word() as u32))
+                    .unwrap();
+                assert_eq!(bench.row().unwrap(), *data, "row {index} of {table:?}");
+            }
+        }
     }
     // Entries of addresses in all buckets: as many as there are, so that most are in use.
     let entries: Vec<[u32; 6]> = (0..config.entries).map(|_| row(Table::Mac)).collect();

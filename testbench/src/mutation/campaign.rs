@@ -4,7 +4,7 @@ use super::{
     MutationError,
     data::Survivor,
     netlist::{self, Fault},
-    read,
+    read, whole,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -107,7 +107,7 @@ fn verdict(
     if let Some((check, message)) = judge(folder, fault.number, Part::First, limits.run)? {
         return Ok(Verdict::Killed { check, message });
     }
-    if netlist::is_equivalent(folder, fault, limits.proof)? {
+    if is_proven(folder, fault, limits.proof)? {
         return Ok(Verdict::Equivalent);
     }
     if let Some((check, message)) = judge(folder, fault.number, Part::Checks, limits.run)? {
@@ -119,6 +119,14 @@ fn verdict(
     Ok(Verdict::Survived { visible, reason: known.map(|known| known.reason.clone()) })
 }
 
+/// Whether Yosys proves that a fault changes nothing, in one of several ways.
+///
+/// # Errors
+/// If Yosys is missing.
+pub fn is_proven(folder: &Path, fault: &Fault, limit: Duration) -> Result<bool, MutationError> {
+    Ok(whole::is_equivalent(folder, fault, limit)? || netlist::is_equivalent(folder, fault, limit)?)
+}
+
 /// What a process does with its fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -128,6 +136,8 @@ pub enum Part {
     Checks,
     /// [`super::judge::compare_cycles`].
     Cycles,
+    /// [`is_proven`].
+    Proof,
 }
 
 impl Part {
@@ -137,6 +147,7 @@ impl Part {
             Self::First => "first",
             Self::Checks => "checks",
             Self::Cycles => "cycles",
+            Self::Proof => "proof",
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::subject;
 use crate::checks::{
-    assert_agrees, bandwidth, changes, data_path, isolation, keys, lockstep::Lockstep, random, registers,
+    assert_agrees, bandwidth, changes, data_path, edges, isolation, keys, lockstep::Lockstep, random,
+    registers,
 };
 use crate::traffic::{case, changing_case, draw, play};
 use hdl::{Interface, Native, Simulator, Violation, elaborate, interface::PortIndex};
@@ -97,6 +98,22 @@ pub const CHECKS: &[Check] = &[
         name: "keys_count_by_all_their_bits",
         run: |make, config| keys::keys_count_by_all_their_bits(make(), config),
     },
+    Check {
+        name: "ports_leave_and_come_back",
+        run: |make, config| edges::ports_leave_and_come_back(make(), config),
+    },
+    Check {
+        name: "reserved_vids_are_no_vlans",
+        run: |make, config| edges::reserved_vids_are_no_vlans(make(), config),
+    },
+    Check {
+        name: "wishes_count_for_functions_alone",
+        run: |make, config| edges::wishes_count_for_functions_alone(make(), config),
+    },
+    Check {
+        name: "maxima_count_by_all_their_bits",
+        run: |make, config| bandwidth::maxima_count_by_all_their_bits(make(), config),
+    },
     Check { name: "every_address", run: |make, config| registers::every_address(make(), config) },
     Check { name: "every_command", run: |make, config| registers::every_command(make(), config) },
     Check {
@@ -150,7 +167,7 @@ pub const CHECKS: &[Check] = &[
                 make,
                 config,
                 &changing_case(config, 2500, 300),
-                200..202,
+                201..203,
             )
             .unwrap()
         },

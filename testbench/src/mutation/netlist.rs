@@ -47,6 +47,11 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// The command of Yosys that builds it in.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
     /// Reads a command of `mutate -list -ctrl`.
     fn parse(line: &str) -> Option<Fault> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -93,6 +98,14 @@ pub fn draw(
          script faults.ys; opt_clean; write_verilog -noattr faulty.v"
     );
     yosys(folder, "draw", &script, Duration::from_secs(600))?;
+    drawn(folder)
+}
+
+/// The faults that [`draw`] left in `folder`.
+///
+/// # Errors
+/// If they are not there.
+pub fn drawn(folder: &Path) -> Result<Vec<Fault>, MutationError> {
     let list = read(&folder.join("faults.ys"))?;
     let fault = |line| Fault::parse(line).ok_or_else(|| MutationError::Fault(format!("not a fault: {line}")));
     list.lines().map(fault).collect()
@@ -150,7 +163,7 @@ pub fn is_equivalent(folder: &Path, fault: &Fault, limit: Duration) -> Result<bo
 }
 
 /// Runs Yosys on a script in `folder`, for a time at most.
-fn yosys(folder: &Path, name: &str, script: &str, limit: Duration) -> Result<(), MutationError> {
+pub(super) fn yosys(folder: &Path, name: &str, script: &str, limit: Duration) -> Result<(), MutationError> {
     let log = folder.join(format!("{name}.log"));
     let file = |error| MutationError::File { path: log.clone(), error };
     let words = File::create(&log).map_err(file)?;

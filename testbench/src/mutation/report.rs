@@ -181,3 +181,26 @@ impl Report {
         write(&path, &format!("{before}{}\n{}\n{}{after}", MARKERS[0], self.text(), MARKERS[1]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page has the figures of a whole run, and they reach the goal.
+    #[test]
+    fn the_page_reaches_the_goal() {
+        let page = read(&root().join("docs/src/mutation.md")).unwrap();
+        let figures = page.split_once(MARKERS[0]).unwrap().1.split_once(MARKERS[1]).unwrap().0;
+        let words: Vec<&str> = figures.split_whitespace().collect();
+        let before = |word: &str| {
+            let at = words.iter().position(|it| it.trim_end_matches([',', '.']) == word).unwrap();
+            words[at - 1].trim_matches('*').parse::<f64>().unwrap()
+        };
+        let (faults, noticed, proven, neither) =
+            (before("faults"), before("noticed"), before("proven"), before("neither"));
+        assert!(faults >= 200.0, "{faults} faults");
+        assert_eq!(noticed + proven + neither, faults);
+        assert!(100.0 * noticed / (faults - proven) >= GOAL, "{noticed} noticed, {proven} proven");
+        assert!(!figures.contains("**not known**") && !figures.contains("| **no** |"), "each has its reason");
+    }
+}

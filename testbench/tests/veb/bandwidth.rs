@@ -2,7 +2,7 @@
 
 use super::*;
 use sim::scenario::Scenario;
-use testbench::checks::bandwidth::{Share, few_shares, shares};
+use testbench::checks::bandwidth::{Share, few_shares, maxima_count_by_all_their_bits, shares};
 
 /// What each function of `testbench/data/shares.toml` is to have of the wire, in Mb/s: those with a maximum theirs, the
 /// others the rest as 1 : 2 : 3.
@@ -28,4 +28,10 @@ fn shares_and_maxima_of_sixteen_functions() {
 #[test]
 fn shares_and_maxima_of_five_functions() {
     few_shares(verilated(&Config::small()), &Config::small());
+}
+
+#[test]
+fn maxima_count_bit_by_bit() {
+    let config = Config::small();
+    maxima_count_by_all_their_bits(verilated(&config), &config);
 }

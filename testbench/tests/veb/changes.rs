@@ -23,7 +23,7 @@ fn a_frame_sees_the_old_row_or_the_new() {
 #[test]
 fn a_frame_sees_the_old_row_or_the_new_natively() {
     let config = Config::small();
-    run(|| native(&config), &config, 206..207);
+    run(|| native(&config), &config, 201..202);
 }
 
 /// What the tables are told is what they read.

@@ -3,6 +3,7 @@
 mod bandwidth;
 mod changes;
 mod data_path;
+mod edges;
 mod equivalence;
 mod isolation;
 mod random;
