@@ -223,6 +223,9 @@ mod tests {
     use super::*;
     use crate::testing::*;
 
+    /// Function, MSI-X, offset, size, and whether it is beyond that.
+    type Found = (usize, bool, u64, u64, bool);
+
     /// A base address as the rules have it.
     struct Window {
         base: u64,
@@ -256,8 +259,8 @@ mod tests {
             self.windows.push(window);
         }
 
-        /// Searches: function, msix, offset, size and beyond, and the cycles that it took.
-        fn search(&mut self, address: u64) -> (Option<(usize, bool, u64, u64, bool)>, usize) {
+        /// Searches, and counts the cycles.
+        fn search(&mut self, address: u64) -> (Option<Found>, usize) {
             let (sim, io) = (&mut self.bench.sim, &self.io);
             sim.poke(io.address, u128::from(address));
             sim.poke(io.start, true);
@@ -278,7 +281,7 @@ mod tests {
             (found, cycles)
         }
 
-        fn expected(&self, address: u64) -> Option<(usize, bool, u64, u64, bool)> {
+        fn expected(&self, address: u64) -> Option<Found> {
             self.windows.iter().find_map(|window| {
                 let distance = address.checked_sub(window.base)?;
                 let function = *window.functions.get((distance / window.span) as usize)?;
@@ -325,7 +328,7 @@ mod tests {
             places.dedup_by_key(|place| *place >> 28);
             random.shuffle(&mut places);
             let mut place =
-                |align: u64| places.pop().unwrap() >> 28 << 28 | random.u64(0..1 << 24) / align * align;
+                |align: u64| (places.pop().unwrap() >> 28 << 28) | (random.u64(0..1 << 24) / align * align);
             // As 9.3.3.14 and the tables of the pages have them.
             let own = legacy.unwrap_or(2) as usize;
             for function in 0..own {
@@ -354,7 +357,7 @@ mod tests {
                 addresses.extend([window.base, window.base.wrapping_sub(4), end, end.wrapping_sub(4)]);
                 for _ in 0..20 {
                     let within = window.base + random.u64(0..window.span * 62);
-                    addresses.extend([within & !3, window.base + random.u64(0..window.span) & !3]);
+                    addresses.extend([within & !3, (window.base + random.u64(0..window.span)) & !3]);
                     addresses.push((window.base | random.u64(0..window.size) & !3) ^ 1 << random.u32(2..64));
                 }
             }

@@ -183,11 +183,11 @@ pub fn delivery(config: &Config, clients: usize, tags: usize) -> DeliveryIo {
         let valid = delay(valid & step.emits);
         let client = delay_without_reset(client);
         for (number, data) in io.data.iter().enumerate() {
-            let waiting = prim::fifo(ReadBeat::ty(bytes), WAITING_BEATS);
-            waiting.enq.valid.set(valid & client.eq(number));
-            waiting.enq.payload.set(beat);
-            data.connect(&waiting.deq);
-            assert(waiting.enq.ready | !waiting.enq.valid, "there is room for every beat");
+            let results = prim::fifo(ReadBeat::ty(bytes), WAITING_BEATS);
+            results.enq.valid.set(valid & client.eq(number));
+            results.enq.payload.set(beat);
+            data.connect(&results.deq);
+            assert(results.enq.ready | !results.enq.valid, "there is room for every beat");
         }
     })
 }
