@@ -39,6 +39,8 @@ pub struct Report {
     pub failures: u64,
     pub interrupts: u64,
     pub resets: u64,
+    /// Cycles from the request for a reset to the clearing of the function's own state, at most.
+    pub longest_reset: u64,
     pub accesses: u64,
     pub nonsense: u64,
 }
@@ -62,6 +64,8 @@ struct Function {
     age: u64,
     /// A reset is under way; when its own state was cleared.
     resetting: Option<Option<u64>>,
+    /// When it was asked for.
+    asked: u64,
     /// Interrupts that were wanted since the last reset.
     wanted: u64,
 }
@@ -86,6 +90,8 @@ struct Run<S> {
     /// What memory must hold in the end, where that is known.
     expected: HashMap<u64, Option<u8>>,
     registers: HashMap<(usize, u64), u32>,
+    /// The host makes no faults.
+    is_faultless: bool,
     report: Report,
 }
 
@@ -138,6 +144,7 @@ pub fn run<S: Simulator>(sim: S, config: &Config, plan: &Plan) -> Result<Report,
         reads: (0..READ_CLIENTS).map(|_| VecDeque::new()).collect(),
         expected: HashMap::new(),
         registers: HashMap::new(),
+        is_faultless: plan.faults.is_empty(),
         report: Report::default(),
     };
     for function in 0..run.functions.len() {
@@ -182,7 +189,7 @@ fn configure<S: Simulator>(
         let bars = [0x20_0000_0000, 0x20_0010_0000].map(|base| base + 0x100_0000 * u64::from(number));
         // Payloads of 256 bytes, reads of 512, tags of 8 bits.
         write(bus, id, "express.device_control.payload", 1 << 5 | 1 << 8 | 2 << 12 | 1 << 4)?;
-        functions.push(Function { id, bars, age: 0, resetting: None, wanted: 0 });
+        functions.push(Function { id, bars, age: 0, resetting: None, asked: 0, wanted: 0 });
     }
     let bars = [0x30_0000_0000u64, 0x30_1000_0000];
     for (bar, names) in bars.into_iter().zip([["bar0", "bar1"], ["bar2", "bar3"]]) {
@@ -196,7 +203,7 @@ fn configure<S: Simulator>(
     for vf in 0..config.vfs as u64 {
         let id = RoutingId(place + vf as u16);
         let bars = [bars[0] + 0x4000 * vf, bars[1] + 0x2000 * vf];
-        functions.push(Function { id, bars, age: 0, resetting: None, wanted: 0 });
+        functions.push(Function { id, bars, age: 0, resetting: None, asked: 0, wanted: 0 });
     }
     for function in &functions {
         let [registers, msix] = function.bars;
@@ -300,6 +307,7 @@ impl<S: Simulator> Run<S> {
                 let of = &mut self.functions[function];
                 assert_eq!(of.resetting, Some(None), "nobody has reset function {function}");
                 of.resetting = Some(Some(now));
+                self.report.longest_reset = self.report.longest_reset.max(now - of.asked);
                 let id = of.id;
                 // From here on it requests nothing; what left before is on its way still.
                 self.bus.checker.set_master(id, false);
@@ -318,6 +326,8 @@ impl<S: Simulator> Run<S> {
             "a command of function {} is stopped",
             command.function
         );
+        let may_be = matches!(ended, Ended::Success | Ended::Stopped) || !self.is_faultless;
+        assert!(may_be, "a command of function {} is {ended:?}", command.function);
         self.report.failures += u64::from(ended != Ended::Success);
     }
 
@@ -397,7 +407,11 @@ impl<S: Simulator> Run<S> {
         let [base, table] = self.functions[function].bars;
         if self.random.chance(20) {
             let mut data = [0; 16];
-            assert!(self.bus.read(table, &mut data)?);
+            assert!(
+                self.bus.read(table, &mut data)?,
+                "function {function} at {table:#x}, {:?}",
+                self.functions[function].resetting
+            );
             assert_eq!(data[..4], (MESSAGES as u32).to_le_bytes());
             let mut pending = [1; 4];
             assert!(self.bus.read(table + PENDING_OFFSET as u64 + 4, &mut pending)?);
@@ -437,6 +451,7 @@ impl<S: Simulator> Run<S> {
         }
         self.functions[function].resetting = Some(None);
         self.functions[function].age += 1;
+        self.functions[function].asked = self.bus.now();
         let id = self.functions[function].id;
         let control = offset(&Config::small(), "express.device_control.function_reset");
         let kept = 1 << 5 | 1 << 8 | 2 << 12 | 1 << 4;

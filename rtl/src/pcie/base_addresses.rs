@@ -213,8 +213,14 @@ pub fn base_addresses(config: &Config) -> BaseAddressesIo {
             hit.size.set(size.as_u());
             hit.beyond.set(beyond);
         });
-        io.hit.valid.set(delay(ends));
+        let finds = delay(ends);
+        io.hit.valid.set(finds);
         io.hit.payload.set(hit);
+        verification(|| {
+            let busy = reg(flag());
+            when(io.start, || busy.set(true)).elsewhen(finds, || busy.set(false));
+            assume(!io.start | !busy | finds, "one search at a time");
+        });
     })
 }
 

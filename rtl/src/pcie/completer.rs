@@ -191,7 +191,7 @@ pub fn completer(config: &Config) -> CompleterIo {
 
         // The function.
         let looks = state.is(State::Look);
-        io.search.set(looks);
+        io.search.set(looks & is_memory & !malformed);
         io.address.set(delay_without_reset(header.address()).as_u());
         let hit = reg_without_reset(Hit::ty(config));
         let found = reg_without_reset(flag());
@@ -628,6 +628,7 @@ mod tests {
             self.search = self.search.filter(|(_, left)| *left != usize::MAX);
             self.access = self.access.take().filter(|(_, left)| *left != usize::MAX);
             if sim.peek(self.io.search) {
+                assert_eq!(self.search, None, "one search at a time");
                 self.search = Some((0, bench.rng.usize(1..5)));
             }
             if let Some((address, _)) = &mut self.search {

@@ -32,6 +32,20 @@ fn all_kinds_of_traffic() {
     }
 }
 
+/// Resets of functions under load: nobody else loses anything. Virtual functions are on the next bus.
+#[test]
+fn a_storm_of_resets() {
+    let config = Config { name: "nine", vfs: 9, ..Config::small() };
+    for seed in 20..22 {
+        let plan = Plan { seed, packets: 12_000, faults: vec![], resets: 60, nonsense: 0 };
+        let report =
+            run(verilated(&config), &config, &plan).unwrap_or_else(|error| panic!("{seed}: {error}"));
+        println!("{seed}: {report:?}");
+        // 100 microseconds at 156.25 MHz.
+        assert!(report.resets > 40 && report.longest_reset < 15_625, "{report:?}");
+    }
+}
+
 /// Resets of functions disturb nobody else; the host makes every fault.
 #[test]
 fn resets_and_faults() {
