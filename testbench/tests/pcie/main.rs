@@ -1,5 +1,7 @@
 //! The endpoint's hardware below a host.
 
+mod throughput;
+
 use hdl::elaborate;
 use rtl::config::Config;
 use sim::{
