@@ -490,6 +490,71 @@ mod tests {
         assert_eq!(host.bench.sim.peek(host.io.was_reset), 0b01100);
     }
 
+    /// A reset of the physical function ends its virtual ones (9.2.2.3): they are gone at once, and reset.
+    #[test]
+    fn a_reset_of_the_physical_function() {
+        let mut host = Host::new(&Config::small());
+        host.write(0, "virtualization.number.number", 3);
+        host.write(0, "virtualization.control.enable", 1);
+        host.write(3, "header.command_status.bus_master", 1 << 2);
+        host.write(1, "header.command_status.bus_master", 1 << 2);
+        host.write(0, "express.device_control.function_reset", 1 << 15);
+        host.wait(100);
+        assert_eq!(host.bench.sim.peek(host.io.stopped), 0b11101);
+        host.wait(5000);
+        assert_eq!(host.bench.sim.peek(host.io.was_reset), 0b11101);
+        assert_eq!(host.bench.sim.peek(host.io.settings.bus_master), 0b00010);
+        host.ask(3, "header.command_status.bus_master", None);
+        assert_eq!(host.completion().header[1] >> 13 & 7, 1, "there is no such function");
+        assert_eq!(host.read(0, "virtualization.number.number") & 0xFFFF, 0);
+    }
+
+    /// In D3hot a function sends nothing, nor do the virtual ones of the physical one; it answers configuration requests only.
+    #[test]
+    fn asleep() {
+        let mut host = Host::new(&Config::small());
+        host.write(0, "header.bar0.address", 0x4444_0000);
+        host.write(0, "header.command_status.memory_space", 6);
+        host.write(0, "power.control.power_state", 3);
+        let read = Packet { header: [2, 5 << 16 | 7 << 8 | 0xFF, 0x4444_0010, 0], payload: vec![] };
+        host.send(&read);
+        assert_eq!(host.completion().header[1] >> 13 & 7, 1, "unsupported in D3hot");
+        host.write(0, "virtualization.number.number", 1);
+        host.write(0, "virtualization.control.enable", 1);
+        host.write(2, "header.command_status.bus_master", 1 << 2);
+        for function in [0, 2] {
+            let (io, sim) = (&host.io, &mut host.bench.sim);
+            let (command, data) = (&io.write[0], &io.write_data[0]);
+            sim.poke(command.payload.function, function);
+            sim.poke(command.payload.address, 0x1000);
+            sim.poke(command.payload.length, 4);
+            sim.poke(data.payload.count, 4);
+            sim.poke(data.payload.last, true);
+            sim.poke(data.payload.error, false);
+            let mut offered = [true; 2];
+            let mut ended = None;
+            for _ in 0..50 {
+                let (io, sim) = (&host.io, &mut host.bench.sim);
+                sim.poke(io.write[0].valid, offered[0]);
+                sim.poke(io.write_data[0].valid, offered[1]);
+                let taken = [sim.peek(io.write[0].ready), sim.peek(io.write_data[0].ready)];
+                (0..2).for_each(|stream| offered[stream] &= !taken[stream]);
+                if sim.peek(io.written[0].valid) {
+                    ended = Some(sim.peek(io.written[0].payload.bits()));
+                }
+                host.wait(1);
+            }
+            assert_eq!(ended, Some(Outcome::Stopped as u128), "{function}");
+        }
+        assert!(host.sink.got.is_empty());
+        assert_eq!(host.read(0, "power.control.power_state"), 0b1011);
+        host.write(0, "power.control.power_state", 0);
+        host.send(&read);
+        host.access(1);
+        host.access(2);
+        assert_eq!(host.completion().payload, [1, 2]);
+    }
+
     /// Every access that the virtio window allows (virtio 4.1.4.9), and some that it does not.
     #[test]
     fn the_virtio_window() {
