@@ -107,8 +107,8 @@ const WAITING: usize = 16;
 ///                             └─► not supported ─────────────────────────────────────┘
 /// ```
 ///
-/// Posted requests come first: a non-posted one does not pass those before it, and they pass it (table 2-42). A non-posted
-/// one begins only when there is room for its completion, so that no posted one ever waits for the transmitter.
+/// A non-posted request comes when the posted ones before it have been taken (table 2-42); then both kinds take turns. It begins
+/// only when there is room for its completion, so that no posted one ever waits for the transmitter.
 ///
 /// | request | answer |
 /// |---|---|
@@ -150,10 +150,16 @@ pub fn completer(config: &Config) -> CompleterIo {
         /// Beats of its payload that are still on the stream.
         let beats = reg_without_reset(bits(4));
         let has_room = completions.occupancy.le(WAITING - LONGEST / bytes);
-        let takes_posted = state.is(State::Idle) & io.posted.valid;
-        let takes_non_posted = state.is(State::Idle) & !io.posted.valid & has_room;
-        io.posted.ready.set(state.is(State::Idle));
-        io.non_posted.ready.set(takes_non_posted);
+        // In turn, where both kinds wait.
+        let was_posted = reg(flag());
+        let prefers_other = was_posted & io.non_posted.valid & has_room;
+        let may_take_posted = state.is(State::Idle) & !prefers_other;
+        let takes_posted = may_take_posted & io.posted.valid;
+        let may_take_other = state.is(State::Idle) & has_room & (prefers_other | !io.posted.valid);
+        let takes_non_posted = may_take_other & io.non_posted.valid;
+        io.posted.ready.set(may_take_posted);
+        io.non_posted.ready.set(may_take_other);
+        when(takes_posted | takes_non_posted, || was_posted.set(takes_posted));
         when(takes_posted, || {
             raw.set(io.posted.payload.header);
             beats.set(io.posted.payload.beats);
@@ -249,7 +255,7 @@ pub fn completer(config: &Config) -> CompleterIo {
         let poisoned = header.first.poisoned;
         state.cases(|s| match s {
             State::Idle => {
-                when(io.posted.valid | (io.non_posted.valid & has_room), || state.set(State::Look));
+                when(takes_posted | takes_non_posted, || state.set(State::Look));
             }
             State::Look => {
                 ends.set(status(Status::UnsupportedRequest));
@@ -375,7 +381,10 @@ pub fn completer(config: &Config) -> CompleterIo {
         });
         when(config_fails, || {
             of_function(io.config_owner.valid, io.config_owner.payload);
-            when(poisoned, || io.error.payload.kind.set(ErrorKind::Poisoned));
+            let is_write = kind_of.bit(6);
+            when(poisoned & is_write & io.config_owner.valid, || {
+                io.error.payload.kind.set(ErrorKind::Poisoned)
+            });
         });
         when(drops, || {
             of_function(io.hit.payload.found, io.hit.payload.function);
@@ -650,17 +659,37 @@ mod tests {
                 self.errors.push(sim.peek_wide(&self.io.error.payload));
             }
             // Requests are carried out in the order in which they are taken.
-            let posted = sim.peek(self.io.posted.valid);
-            if posted && sim.peek(self.io.posted.ready) {
+            if sim.peek(self.io.posted.valid) && sim.peek(self.io.posted.ready) {
                 let (packet, malformed) = self.posted.pop_front().unwrap();
                 self.expected.serve(self.config, &packet, malformed);
             }
             if sim.peek(self.io.non_posted.valid) && sim.peek(self.io.non_posted.ready) {
-                assert!(!posted, "a request passes a posted one");
                 let packet = self.non_posted.pop_front().unwrap();
                 self.expected.serve(self.config, &packet, false);
             }
         }
+    }
+
+    /// Where both kinds always wait, both are served.
+    #[test]
+    fn both_kinds_take_turns() {
+        let config = Config::small();
+        let (mut bench, io) = Bench::new(|| completer(&config), 1);
+        bench.sim.poke(io.config_completion.valid, false);
+        bench.sim.poke(io.posted.valid, true);
+        bench.sim.poke(io.posted.payload.beats, 0);
+        bench.sim.poke(io.posted.payload.malformed, true);
+        bench.sim.poke(io.non_posted.valid, true);
+        // A request for something that is not supported.
+        bench.sim.poke(io.non_posted.payload.header, 2 << 24 | 1);
+        bench.sim.poke(io.completion.ready, true);
+        let mut taken = [0usize; 2];
+        for _ in 0..1000 {
+            taken[0] += usize::from(bench.sim.peek(io.posted.ready));
+            taken[1] += usize::from(bench.sim.peek(io.non_posted.ready));
+            bench.cycle(&mut []);
+        }
+        assert!(taken[0].abs_diff(taken[1]) < 2 && taken[0] > 100, "{taken:?}");
     }
 
     #[test]

@@ -61,6 +61,10 @@ pub struct ConfigRequestsIo {
     pub register: Stream<RegisterAccess>,
     #[input]
     pub register_answer: Valid<RegisterAnswer>,
+    /// Functions whose registers are not accessed.
+    #[input]
+    #[ty(bits(config.functions()))]
+    pub stopped: Bits,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -97,7 +101,7 @@ const WINDOW: [&str; 3] =
 ///
 /// - An access to the data of the virtio window, with any of its bytes, is one to the base address, of the length and at the
 ///   offset that its other registers say (virtio 4.1.4.9). If that is no aligned access of 1, 2 or 4 bytes to the
-///   registers of the device, nothing is accessed, and 0 is read.
+///   registers of the device, or the function is stopped, nothing is accessed, and 0 is read.
 ///
 /// ```text
 ///  request ─► routing ─► access ─┬───────────────────► completion
@@ -153,7 +157,8 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         let is_aligned = is_1 | (is_2 & !within.bit(0)) | (is_4 & !within.any());
         let [registers, _] = Bar::of(Kind::Virtual);
         let is_inside = !offset.slice(registers.address_bits, 32 - registers.address_bits).any();
-        let is_possible = delay_without_reset(bar.eq(REGISTER_BAR) & is_aligned & is_inside);
+        let may_enter = !io.stopped.at(function);
+        let is_possible = delay_without_reset(bar.eq(REGISTER_BAR) & is_aligned & is_inside & may_enter);
         let lanes = is_4.mux(lit(15, 4), is_2.mux(lit(3, 4), lit(1, 4)));
         let distance = cat([within, lit(0, 3)]);
         let mask = cat((0..4).rev().map(|byte| lanes.bit(byte).bits().repeat(8)));

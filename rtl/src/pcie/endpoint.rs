@@ -222,6 +222,7 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         let answered = msix.answer.valid.mux(msix.answer.payload, io.answer.payload);
         let answer = Valid { valid: msix.answer.valid | io.answer.valid, payload: answered };
         requests.register_answer.set(answer);
+        requests.stopped.set(resets.stopped);
         completer.answer.set(answer);
         io.register.assert_stable();
 
@@ -275,12 +276,20 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         transmitter.posted_credits.set(io.posted_credits);
         transmitter.completion_credits.set(io.completion_credits);
         transmitter.request_credits.set(io.request_credits);
-        let posted = prim::frame_arbiter(TlpBeat::ty(config.bytes), 2, Policy::RoundRobin, |beat| beat.last);
-        posted.inputs[0].connect(&writer.packet);
-        posted.inputs[1].connect(&reporter.message);
-        transmitter.posted.valid.set(posted.output.valid);
-        transmitter.posted.payload.set(posted.output.payload.beat);
-        posted.output.ready.set(transmitter.posted.ready);
+        // A message goes between two packets. No register stands here: what the engine has handed over is in the transmitter.
+        let (packet, message, posted) = (&writer.packet, &reporter.message, &transmitter.posted);
+        let offers_packet = reg(flag());
+        let offers_message = reg(flag());
+        let is_message = offers_message | (!offers_packet & message.valid);
+        posted.valid.set(is_message.mux(message.valid, packet.valid));
+        posted.payload.set(is_message.mux(message.payload, packet.payload));
+        packet.ready.set(posted.ready & !is_message);
+        message.ready.set(posted.ready & is_message);
+        when(posted.valid, || {
+            let goes_on = !(posted.ready & posted.payload.last);
+            offers_message.set(is_message & goes_on);
+            offers_packet.set(!is_message & goes_on);
+        });
         transmitter.completion.connect(&completer.completion);
         transmitter.request.connect(&reader.request);
         io.tx_tlp.connect(&transmitter.tx);
@@ -335,8 +344,9 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         vectors.inputs[1].valid.set(announces);
         let of_manager = Vector { function: lit(1, function_bits(config)), ..Vector::ty(config).zero() };
         vectors.inputs[1].payload.set(of_manager);
-        when(resets.done.valid, || announces.set(true))
-            .elsewhen(vectors.inputs[1].ready, || announces.set(false));
+        // Nobody is told of the manager's own reset: its driver is gone.
+        let is_news = resets.done.valid & resets.done.payload.ne(1);
+        when(is_news, || announces.set(true)).elsewhen(vectors.inputs[1].ready, || announces.set(false));
         msix.vector.valid.set(vectors.output.valid);
         msix.vector.payload.set(vectors.output.payload.beat);
         vectors.output.ready.set(msix.vector.ready);

@@ -4,7 +4,8 @@ use super::configuration::function_bits;
 use crate::config::Config;
 use hdl::*;
 
-/// What the routing IDs of all functions follow from. Changes only while no function sends anything.
+/// What the routing IDs of all functions follow from. The place of virtual functions changes only while there are none, or
+/// when a reset of the physical function ends them.
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct Identity {
     /// The bus of this device.

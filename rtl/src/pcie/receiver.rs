@@ -90,6 +90,7 @@ enum Class {
 /// - A packet is malformed (2.3) if its type is not defined, its payload is not as long as its header says or longer than
 ///   Max_Payload_Size, or it is a message of another traffic class than 0. It is dropped and reported.
 /// - Messages need no answer here. Those that the standard lets a device ignore are dropped, others are unsupported (2.2.8).
+/// - A non-posted request comes out when all posted ones before it have.
 /// - Requests come out when they are whole. Up to [`REQUESTS`] of each kind wait; behind more of them `rx_tlp` waits.
 /// - Of a payload above [`LONGEST`] bytes only the first part comes out.
 #[hdl]
@@ -106,7 +107,24 @@ pub fn receiver(config: &Config) -> ReceiverIo {
         let non_posted = prim::fifo(NonPosted::ty(), REQUESTS);
         io.posted.connect(&posted.deq);
         io.posted_data.connect(&payloads.deq);
-        io.non_posted.connect(&non_posted.deq);
+
+        // A non-posted request waits until the posted ones before it have been taken, and for no others (table 2-42).
+        const COUNT: usize = (4 * REQUESTS).ilog2() as usize;
+        let (posted_in, posted_out) = (reg(bits(COUNT)), reg(bits(COUNT)));
+        let stamps = prim::fifo(bits(COUNT), REQUESTS);
+        /// Non-posted requests that wait for nobody.
+        let free = reg(bits(clog2(REQUESTS + 1)));
+        when(posted.enq.fire(), || posted_in.set(posted_in + 1));
+        when(posted.deq.fire(), || posted_out.set(posted_out + 1));
+        stamps.enq.valid.set(non_posted.enq.fire());
+        stamps.enq.payload.set(posted_in);
+        assert(stamps.enq.ready | !stamps.enq.valid, "there is room for every stamp");
+        stamps.deq.ready.set(!(posted_out - stamps.deq.payload).bit(COUNT - 1));
+        let (frees, leaves) = (stamps.deq.fire(), io.non_posted.fire());
+        when(frees & !leaves, || free.set(free + 1)).elsewhen(leaves & !frees, || free.set(free - 1));
+        io.non_posted.valid.set(non_posted.deq.valid & free.any());
+        io.non_posted.payload.set(non_posted.deq.payload);
+        non_posted.deq.ready.set(io.non_posted.ready & free.any());
 
         // A register in front: what a packet is, is known with its first beat.
         /// The beat, with what is known of its packet.

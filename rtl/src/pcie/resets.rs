@@ -56,10 +56,10 @@ enum State {
     Quiet,
     Mark,
     Leave,
-    /// Its state is cleared.
+    /// Its state is cleared; interrupts after what could want them.
     Configuration,
-    Msix,
     Device,
+    Msix,
     Done,
 }
 
@@ -111,8 +111,12 @@ pub fn resets(config: &Config) -> ResetsIo {
         let asked = prim::decode(io.request.payload, functions) & io.request.valid.bits().repeat(functions);
         /// The reset that is under way is one with sticky bits.
         let sticky = reg_without_reset(flag());
-        // What vanishes while it is being reset is reset again.
-        let ends = state.is(State::Done) & (sticky | !vanished.at(function));
+        // What is asked for, or vanishes, while its state is being cleared is reset again.
+        let again = reg(flag());
+        let is_cleared = state.is(State::Configuration) | state.is(State::Device) | state.is(State::Msix);
+        when(state.is(State::Leave), || again.set(false))
+            .elsewhen(is_cleared & (asked | vanish).at(function), || again.set(true));
+        let ends = state.is(State::Done) & !again;
         let finished = prim::decode(function, functions) & ends.bits().repeat(functions);
         waiting.set((waiting & !finished) | asked | vanish);
         vanished.set((vanished & !finished) | vanish);
@@ -132,13 +136,13 @@ pub fn resets(config: &Config) -> ResetsIo {
                 when(io.passed, || state.set(State::Configuration));
             }
             State::Configuration => {
-                when(io.configuration.ready, || state.set(State::Msix));
-            }
-            State::Msix => {
-                when(io.msix.ready, || state.set(State::Device));
+                when(io.configuration.ready, || state.set(State::Device));
             }
             State::Device => {
-                when(io.device.ready, || state.set(State::Done));
+                when(io.device.ready, || state.set(State::Msix));
+            }
+            State::Msix => {
+                when(io.msix.ready, || state.set(State::Done));
             }
             State::Done => state.set(State::Idle),
         });
@@ -171,7 +175,7 @@ mod tests {
         Marked,
         Left,
         Configured(bool),
-        Msix(bool),
+        Device(bool),
         Cleared(bool),
     }
 
@@ -190,7 +194,7 @@ mod tests {
             // Since when a function is owed a reset, and one with sticky bits.
             let (mut owed, mut owed_sticky) = (vec![None; functions], vec![None; functions]);
             let (mut step, mut current, mut stopped_for) = (Step::Idle, 0, vec![0usize; functions]);
-            let (mut resets, mut sticky_resets, mut marked) = (0, 0, 0);
+            let (mut resets, mut sticky_resets, mut marked, mut left_at, mut renewed) = (0, 0, 0, 0, 0);
             let mut existing = vec![false; functions];
             for cycle in 0..60_000usize {
                 let quiet_at_the_end = cycle > 40_000;
@@ -235,7 +239,7 @@ mod tests {
                     (step, marked) = (Step::Marked, cycle);
                 } else if step == Step::Marked && passed {
                     assert!(cycle > marked);
-                    step = Step::Left;
+                    (step, left_at) = (Step::Left, cycle);
                 }
                 if sim.peek(io.configuration.valid) && ready {
                     assert_eq!(step, Step::Left);
@@ -246,26 +250,32 @@ mod tests {
                         stopped_for[current]
                     );
                     step = Step::Configured(sim.peek(io.configuration.payload.sticky));
-                } else if sim.peek(io.msix.valid) && ready {
-                    let Step::Configured(sticky) = step else { panic!("{step:?}") };
-                    assert_eq!(sim.peek(io.msix.payload), current as u128);
-                    step = Step::Msix(sticky);
                 } else if sim.peek(io.device.valid) && ready {
-                    let Step::Msix(sticky) = step else { panic!("{step:?}") };
+                    let Step::Configured(sticky) = step else { panic!("{step:?}") };
                     assert_eq!(sim.peek(io.device.payload), current as u128);
+                    step = Step::Device(sticky);
+                } else if sim.peek(io.msix.valid) && ready {
+                    let Step::Device(sticky) = step else { panic!("{step:?}") };
+                    assert_eq!(sim.peek(io.msix.payload), current as u128);
                     step = Step::Cleared(sticky);
                 } else if let Step::Cleared(sticky) = step {
                     step = Step::Idle;
                     let done = sim.peek(io.done.valid);
-                    // Done, unless it has vanished meanwhile.
-                    assert!(done || owed_sticky[current].is_some() && !sticky);
+                    // Done, unless something was asked for since its state began to be cleared.
+                    let before = |at: &Option<usize>| at.is_some_and(|at| at <= left_at);
+                    let is_renewed = owed[current].is_some_and(|at| at > left_at && at < cycle);
+                    assert_eq!(done, !is_renewed, "{current}");
+                    renewed += usize::from(is_renewed);
                     if done {
                         assert_eq!(sim.peek(io.done.payload), current as u128);
-                        assert!(owed[current].take().is_some(), "nobody asked for {current}");
                         resets += 1;
                     }
-                    if sticky {
-                        assert!(owed_sticky[current].take().is_some(), "{current} has not vanished");
+                    assert!(sticky || !before(&owed_sticky[current]), "{current} has vanished");
+                    if before(&owed[current]) {
+                        owed[current] = None;
+                    }
+                    if before(&owed_sticky[current]) {
+                        owed_sticky[current] = None;
                         sticky_resets += 1;
                     }
                 } else {
@@ -278,6 +288,7 @@ mod tests {
             }
             assert!(owed.iter().chain(&owed_sticky).all(Option::is_none), "{owed:?} {owed_sticky:?}");
             assert!(resets > 80 && (sticky_resets > 20 || vfs == 0 || legacy), "{resets} {sticky_resets}");
+            assert!(renewed > 0, "{renewed}");
         }
     }
 
