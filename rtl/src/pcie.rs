@@ -6,6 +6,7 @@ pub mod config_requests;
 pub mod configuration;
 pub mod endpoint;
 pub mod errors;
+pub mod functions;
 pub mod identity;
 pub mod msix;
 pub mod receiver;

@@ -197,11 +197,10 @@ pub fn base_addresses(config: &Config) -> BaseAddressesIo {
 
         // Whether it answers.
         let is_virtual = entry.bit(INDEX_BITS - 1);
-        let own_enabled = settings.memory_space.at(function) & !settings.asleep.at(function);
-        // A virtual function is in the power state of its physical one (9.6.1).
-        let vf_enabled = settings.vf_enable & settings.vf_memory_space & !settings.asleep.bit(0);
-        let enabled = is_virtual.mux(vf_enabled, own_enabled);
-        let hits = delay(tried & answers & enabled & !io.stopped.at(function));
+        let own_enabled = settings.memory_space.at(function);
+        let enabled = is_virtual.mux(settings.vf_enable & settings.vf_memory_space, own_enabled);
+        let is_silent = (settings.asleep | io.stopped).at(function);
+        let hits = delay(tried & answers & enabled & !is_silent);
         let beyond = delay_without_reset(offset.ge(size.zext(28)));
         let (ends, entry) = (delay(ends), delay_without_reset(entry));
         let (function, size, offset) =
@@ -355,7 +354,7 @@ mod tests {
                 space::field(&space(&config, Kind::Physical), "virtualization.bar0.address").unwrap();
             for (at, size, msix) in [(offset, 1 << 14, false), (offset + 8, 0x2000, true)] {
                 let span = (page << 12).max(size);
-                let is_on = vf_enable && vf_memory && legacy.is_none() && asleep & 1 == 0;
+                let is_on = vf_enable && vf_memory && legacy.is_none();
                 let functions = (2..2 + if is_on { vfs } else { 0 }).collect();
                 host.assign(0, at, Window { base: place(span), span, size, functions, msix });
             }
@@ -371,8 +370,9 @@ mod tests {
             }
             let cycles = 6 + legacy.map_or(6, |count| 2 * count as usize);
             for address in addresses {
-                // A virtual function that is stopped does not answer.
-                let expected = host.expected(address).filter(|(function, ..)| stopped >> function & 1 == 0);
+                // A function that is stopped or asleep does not answer.
+                let silent = stopped | asleep;
+                let expected = host.expected(address).filter(|(function, ..)| silent >> function & 1 == 0);
                 let (got, took) = host.search(address);
                 assert_eq!(got, expected, "{address:#x} {legacy:?} {page:#x}");
                 assert_eq!(took, cycles);

@@ -5,7 +5,10 @@ mod map;
 #[cfg(test)]
 mod tests;
 
-use super::space::{Kind, Live, PAGE_SIZES};
+use super::{
+    functions::{is_virtual, virtuals},
+    space::{Kind, Live, PAGE_SIZES},
+};
 use crate::{config::Config, prim};
 use hdl::*;
 use map::{KINDS, Map};
@@ -71,7 +74,7 @@ pub struct Settings {
     /// Functions whose vectors are all masked.
     #[ty(bits(config.functions()))]
     pub msix_mask: Bits,
-    /// Functions in D3hot.
+    /// Functions in D3hot; virtual ones with their physical one.
     #[ty(bits(config.functions()))]
     pub asleep: Bits,
     /// Functions whose own base addresses are answered.
@@ -276,10 +279,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let never = lit(0, 1).as_bool();
         let (function, register) = (access.function, Bits::from(access.register));
         let is_manager = function.eq(1);
-        let is_virtual = match functions {
-            0..=2 => never,
-            _ => function.ge(2) & !io.legacy,
-        };
+        let is_virtual = is_virtual(config, function, io.legacy);
         let kind = cat([is_virtual, is_manager]);
         let nature = delay_without_reset(natures.read(cat([kind, register.trunc(REGISTER_BITS)])));
         let nature = register.lt(REGISTERS).mux(nature, nature.zero());
@@ -340,7 +340,10 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.memory_space.set(each("header.command_status.memory_space"));
         settings.msix_enable.set(each("msix.head.enable"));
         settings.msix_mask.set(each("msix.head.function_mask"));
-        settings.asleep.set(each("power.control.power_state"));
+        // A virtual function is in the power state of its physical one (9.6.1).
+        let asleep = each("power.control.power_state");
+        let with_physical = asleep.bit(0).bits().repeat(functions) & virtuals(config, io.legacy);
+        settings.asleep.set(asleep | with_physical);
         let at_most = |value: Bits, most: usize| value.gt(most).mux(lit(most as u128, 3), value).as_u();
         settings.payload.set(at_most(first("express.device_control.payload", 3), 2));
         settings.read_request.set(at_most(first("express.device_control.read_request", 3), 5));

@@ -1,6 +1,6 @@
 //! By what numbers functions are known on the link.
 
-use super::configuration::function_bits;
+use super::functions::is_virtual;
 use crate::config::Config;
 use hdl::*;
 
@@ -19,10 +19,8 @@ impl Identity {
     pub fn routing_id(&self, config: &Config, function: Bits) -> U<16> {
         let number = function.zext(16);
         let own = cat([Bits::from(self.bus), lit(0, 8)]);
-        let is_virtual = match function_bits(config) {
-            1 => lit(0, 1).as_bool(),
-            _ => function.ge(2),
-        };
+        // In the legacy personality the formula of virtual functions gives the same.
+        let is_virtual = is_virtual(config, function, false.to_bool());
         (own + number + is_virtual.mux(Bits::from(self.first_vf) - 2, lit(0, 16))).as_u()
     }
 }

@@ -34,6 +34,7 @@ mod tests;
 use super::{
     configuration::{Access, Mark, function_bits},
     errors::{ErrorEvent, ErrorKind},
+    functions::is_virtual,
     identity::Identity,
     space::{Field, Kind, Structure, field, space},
     tlp::{First, TlpBeat, kind},
@@ -207,11 +208,7 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let of_one = event.function.valid & !event.kind.is(ErrorKind::Malformed);
 
         // Whose registers decide.
-        let is_virtual = match functions {
-            2 => lit(0, 1).as_bool(),
-            _ => function.ge(2) & !io.legacy,
-        };
-        let owner = is_virtual.mux(function.zero(), function);
+        let owner = is_virtual(config, function, io.legacy).mux(function.zero(), function);
         io.access.valid.set(state.is(State::Ask));
         io.access.payload.set(Access {
             function: step.lt(DECIDING).mux(owner, function),

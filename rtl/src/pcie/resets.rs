@@ -1,6 +1,9 @@
 //! Resets of functions.
 
-use super::configuration::{FunctionReset, function_bits};
+use super::{
+    configuration::{FunctionReset, function_bits},
+    functions::virtuals,
+};
 use crate::{config::Config, prim};
 use hdl::*;
 
@@ -97,13 +100,8 @@ pub fn resets(config: &Config) -> ResetsIo {
         };
         let existed = delay(exist);
         let vanish = existed & !exist;
-        let virtuals = match config.vfs {
-            0 => lit(0, 2),
-            vfs => cat([lit(u128::MAX >> (128 - vfs), vfs), lit(0, 2)]),
-        };
-        let own_reset = waiting.bit(0) & !io.legacy;
-        let absent =
-            virtuals & (!exist | own_reset.bits().repeat(functions)) & (!io.legacy).bits().repeat(functions);
+        let own_reset = waiting.bit(0).bits().repeat(functions);
+        let absent = virtuals(config, io.legacy) & (!exist | own_reset);
         io.stopped.set(delay(waiting | absent));
 
         // The next one.

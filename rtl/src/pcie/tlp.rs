@@ -112,6 +112,43 @@ impl MemoryHeader {
         let low = is_long.mux(fourth, third).slice(2, 30);
         cat([is_long.mux(third, third.zero()), low, lit(0, 2)])
     }
+
+    /// The bytes that its completions are about, modulo 4096 (2.2.9): of a read those from the first that is enabled to the last, of
+    /// an atomic operation its operand, else 4.
+    pub fn byte_count(&self) -> Bits {
+        let (kind, length) = (Bits::from(self.first.kind), Bits::from(self.first.length));
+        let enables = Bits::from(self.enables);
+        let above = trailing(length.eq(1).mux(enables, self.last_enables.into()));
+        let of_read = cat([length, lit(0, 2)]) - leading(enables).zext(12) - above.zext(12);
+        // Compare and swap has two operands.
+        let is_atomic = kind.slice(2, 3).eq(3);
+        let operand = kind.bit(1).mux(cat([length, lit(0, 1)]).zext(12), cat([length, lit(0, 2)]));
+        self.is_read().mux(of_read, is_atomic.mux(operand, lit(4, 12)))
+    }
+
+    /// The lowest bits of the address of the first of those bytes; 0 of anything but a read (2.2.9).
+    pub fn lower_address(&self) -> Bits {
+        let address = cat([self.address().slice(2, 5), leading(self.enables.into())]);
+        self.is_read().mux(address, lit(0, 7))
+    }
+
+    /// It is a read, maybe a locked one.
+    fn is_read(&self) -> Bool {
+        Bits::from(self.first.kind).slice(1, 4).eq(0)
+    }
+}
+
+/// The lowest byte that is enabled; 0 if none is (table 2-41).
+fn leading(enables: Bits) -> Bits {
+    let [low, second, third] = [0, 1, 2].map(|byte| enables.bit(byte));
+    let number = second.mux(lit(1, 2), third.mux(lit(2, 2), lit(3, 2)));
+    (low | !enables.any()).mux(lit(0, 2), number)
+}
+
+/// Bytes above the highest that is enabled; 3 if none is (table 2-40).
+fn trailing(enables: Bits) -> Bits {
+    let [second, third, high] = [1, 2, 3].map(|byte| enables.bit(byte));
+    high.mux(lit(0, 2), third.mux(lit(1, 2), second.mux(lit(2, 2), lit(3, 2))))
 }
 
 /// The header of a completion (2.2.9).
