@@ -53,4 +53,9 @@ impl Interface {
     pub fn of(design: &Design) -> Interface {
         design.interface()
     }
+
+    /// The port of this name.
+    pub fn find(&self, name: &str) -> Option<PortIndex> {
+        self.ports.iter().position(|port| port.name == name)
+    }
 }

@@ -95,7 +95,7 @@ struct BeatPorts {
 impl Ports {
     /// All streams whose `valid` has this direction, but for commands to tables.
     fn find(interface: &Interface, direction: Direction) -> Vec<Ports> {
-        let position = |name: &str| interface.ports.iter().position(|port| port.name == name);
+        let position = |name: &str| interface.find(name);
         let stream = |(valid, port): (usize, &Port)| {
             let name = port.name.strip_suffix("_valid").filter(|name| *name != "row")?;
             let ready = position(&format!("{name}_ready"))?;
@@ -151,7 +151,7 @@ impl Subject {
         inputs.iter().for_each(|ports| sim.write(ports.valid, &[1]));
         outputs.iter().for_each(|ports| sim.write(ports.ready, &[1]));
         // What a block waits for after reset.
-        if let Some(clear) = interface.ports.iter().position(|port| port.name == "others_clear") {
+        if let Some(clear) = interface.find("others_clear") {
             sim.write(clear, &[1]);
         }
         Ok(Subject {

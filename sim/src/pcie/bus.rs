@@ -99,10 +99,8 @@ impl<S: Simulator, P: Platform, D: Device> Bus<S, P, D> {
     /// If the endpoint has no input of one of the names.
     pub fn bind_credits(&mut self, names: [CreditNames<'_>; 3]) {
         let interface = self.sim.interface();
-        let find = |name: &str| {
-            let position = interface.ports.iter().position(|port| port.name == name);
-            position.unwrap_or_else(|| panic!("the endpoint has no port `{name}`"))
-        };
+        let find =
+            |name: &str| interface.find(name).unwrap_or_else(|| panic!("the endpoint has no port `{name}`"));
         self.credits = CLASSES.into_iter().zip(names.map(|class| class.map(|pair| pair.map(find)))).collect();
     }
 

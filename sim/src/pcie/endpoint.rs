@@ -77,6 +77,5 @@ pub fn attach<S: Simulator, P: Platform, D: Device>(
 }
 
 pub(super) fn find(interface: &Interface, name: &str) -> usize {
-    let position = interface.ports.iter().position(|port| port.name == name);
-    position.unwrap_or_else(|| panic!("the endpoint has no port `{name}`"))
+    interface.find(name).unwrap_or_else(|| panic!("the endpoint has no port `{name}`"))
 }

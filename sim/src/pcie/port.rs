@@ -52,8 +52,7 @@ impl Stream {
     fn find(interface: &Interface, name: &str) -> Stream {
         let find = |suffix: &str| {
             let name = format!("{name}_{suffix}");
-            let position = interface.ports.iter().position(|port| port.name == name);
-            position.unwrap_or_else(|| panic!("the design has no port `{name}`"))
+            interface.find(&name).unwrap_or_else(|| panic!("the design has no port `{name}`"))
         };
         Stream {
             valid: find("valid"),

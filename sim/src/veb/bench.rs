@@ -37,8 +37,7 @@ pub enum BenchError {
 const PATIENCE: u64 = 20_000;
 
 fn find(interface: &Interface, name: &str) -> PortIndex {
-    let position = interface.ports.iter().position(|port| port.name == name);
-    position.unwrap_or_else(|| panic!("the bridge has no port `{name}`"))
+    interface.find(name).unwrap_or_else(|| panic!("the bridge has no port `{name}`"))
 }
 
 /// The bridge between a model and a scoreboard.

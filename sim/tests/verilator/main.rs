@@ -56,7 +56,7 @@ fn set(model: &mut Verilated, name: &str, value: u64) {
 }
 
 fn position(model: &Verilated, name: &str) -> usize {
-    model.interface().ports.iter().position(|port| port.name == name).expect("a port of this name")
+    model.interface().find(name).expect("a port of this name")
 }
 
 fn temporary(name: &str) -> PathBuf {

@@ -57,7 +57,7 @@ pub fn every_address(sim: impl Simulator, config: &Config) {
     for (name, value) in fixed {
         assert_eq!(bench.read_register(register(name).offset).unwrap(), value, "{name}");
     }
-    let strobe = bench.simulator().interface().ports.iter().position(|port| port.name == "axi_wstrb");
+    let strobe = bench.simulator().interface().find("axi_wstrb");
     let strobe = strobe.expect("the bus has strobes");
     let before = bench.read_register(register("DATA3").offset).unwrap();
     for lanes in 0..WORD_STROBE {
@@ -68,7 +68,7 @@ pub fn every_address(sim: impl Simulator, config: &Config) {
     assert_eq!(bench.read_register(register("DATA3").offset).unwrap(), before);
     // An outcome that is not zero, and an entry that is not there.
     bench.command(Operation::Lookup, Table::Mac, 0, [0x5555_5555; 6]).unwrap();
-    let data = bench.simulator().interface().ports.iter().position(|port| port.name == "axi_rdata");
+    let data = bench.simulator().interface().find("axi_rdata");
     let data = data.expect("the bus has data");
     for address in (0..1 << 12).filter(|address| REGISTERS.iter().all(|register| register.offset != *address))
     {

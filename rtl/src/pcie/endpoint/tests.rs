@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    dma::LENGTH_BITS,
     pcie::{
         space::{self, Kind, space},
         testing::Packet,
@@ -262,4 +263,52 @@ fn memory_requests_reach_registers() {
     let completion = host.completion();
     assert_eq!(completion.payload, [0x1111, 0x2222]);
     assert_eq!(completion.header, [0x4A << 24 | 2, 0x100 << 16 | 8, 5 << 16 | 7 << 8 | 0x10, 0]);
+}
+
+/// A reset waits for packets that find no credits, wherever they are: none of the function leaves after it.
+#[test]
+fn a_reset_waits_for_credits() {
+    let mut host = Host::new(&Config::small());
+    host.write(1, "header.command_status.bus_master", 1 << 2);
+    let sim = &mut host.bench.sim;
+    let credits = host.io.posted_credits;
+    sim.poke(credits.infinite_headers, false);
+    sim.poke(credits.headers, 0);
+    let mut commands = Source::new(&host.io.write[0], 1.0);
+    let mut data = Source::new(&host.io.write_data[0], 1.0);
+    for _ in 0..40 {
+        let mut command = word(0, 1);
+        command.extend(word(4, LENGTH_BITS));
+        command.extend(word(0x1000, 64));
+        command.extend(word(1, function_bits(&Config::small())));
+        commands.send([command]);
+        let frame = Frame { data: vec![1; 4], error: false };
+        data.send(frame.beats(host.bytes, &mut host.bench.rng));
+    }
+    let mut run = |host: &mut Host, cycles: usize| {
+        (0..cycles).for_each(|_| host.bench.cycle(&mut [&mut commands, &mut data, &mut host.sink]));
+        commands.queue.len()
+    };
+    let waiting = run(&mut host, 1000);
+    assert!((1..30).contains(&waiting), "everything on the way is full, and {waiting} commands wait");
+    host.ask(1, "express.device_control.function_reset", Some(1 << 15));
+    run(&mut host, 5000);
+    assert_eq!(host.bench.sim.peek(host.io.was_reset), 0);
+    let writes = |host: &Host| {
+        let packets = Packet::all(&host.sink.got, host.bytes);
+        packets.iter().filter(|packet| packet.header[0] >> 24 == 0x40).count()
+    };
+    // One after the other gets credits.
+    let mut credit = 0;
+    while host.bench.sim.peek(host.io.was_reset) == 0 {
+        credit += 1;
+        assert!(credit < 60, "the reset ends");
+        host.bench.sim.poke(host.io.posted_credits.headers, credit);
+        run(&mut host, 2500);
+    }
+    let before = writes(&host);
+    assert!(before > 10, "{before} packets were on the way");
+    host.bench.sim.poke(host.io.posted_credits.headers, credit + 100);
+    run(&mut host, 2000);
+    assert_eq!(writes(&host), before, "nothing leaves after the reset");
 }
