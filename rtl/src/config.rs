@@ -18,6 +18,10 @@ pub struct Config {
     pub cells: usize,
     /// The clock in kHz, which rates are counted with: a multiple of 125, 1000 to 1000000.
     pub clock_khz: usize,
+    /// Queue pairs of a network function: 1, 2 or 4.
+    pub pairs: usize,
+    /// Descriptors of a queue that are kept on chip: a power of two, 8 to 64. Half of them are fetched at once.
+    pub prefetch: usize,
 }
 
 /// Beats of a cell of the packet buffer.
@@ -29,12 +33,32 @@ pub const MAX_FRAME: usize = 9600 + 14 + 8;
 impl Config {
     /// For boards: 64 bit, one wire, manager, PF and three VFs.
     pub fn small() -> Config {
-        Config { name: "small", wires: 1, vfs: 3, bytes: 8, entries: 256, cells: 1024, clock_khz: 156_250 }
+        Config {
+            name: "small",
+            wires: 1,
+            vfs: 3,
+            bytes: 8,
+            entries: 256,
+            cells: 1024,
+            clock_khz: 156_250,
+            pairs: 2,
+            prefetch: 16,
+        }
     }
 
     /// The class of the Neterion X3100: 128 bit, two wires, manager, PF and 16 VFs.
     pub fn x3100() -> Config {
-        Config { name: "x3100", wires: 2, vfs: 16, bytes: 16, entries: 512, cells: 4096, clock_khz: 250_000 }
+        Config {
+            name: "x3100",
+            wires: 2,
+            vfs: 16,
+            bytes: 16,
+            entries: 512,
+            cells: 4096,
+            clock_khz: 250_000,
+            pairs: 4,
+            prefetch: 32,
+        }
     }
 
     /// As [`Config::x3100`] with 256 bit.
@@ -118,6 +142,8 @@ impl Config {
                 self.clock_khz
             ));
         }
+        power("pairs", self.pairs, 1, 4)?;
+        power("prefetch", self.prefetch, 8, 64)?;
         power("bytes", self.bytes, 8, 32)?;
         power("entries", self.entries, 16, 4096)?;
         power("cells", self.cells, 16, 65536)
@@ -148,6 +174,8 @@ mod tests {
         assert!(Config { vfs: 63, ..small.clone() }.check().unwrap_err().contains("vfs"));
         assert!(Config { cells: 1000, ..small.clone() }.check().unwrap_err().contains("cells"));
         assert!(Config { clock_khz: 156_200, ..small.clone() }.check().unwrap_err().contains("clock_khz"));
+        assert!(Config { pairs: 3, ..small.clone() }.check().unwrap_err().contains("pairs"));
+        assert!(Config { prefetch: 4, ..small.clone() }.check().unwrap_err().contains("prefetch"));
         assert!(Config { entries: 8, ..small }.check().unwrap_err().contains("entries"));
     }
 }

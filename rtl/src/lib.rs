@@ -12,6 +12,7 @@ pub mod pcie;
 pub mod prim;
 pub mod register_map;
 pub mod veb;
+pub mod virtio;
 
 #[cfg(test)]
 mod testing;
