@@ -10,13 +10,23 @@
 //! `fetch` reads them, `store` keeps them until `transmit`, `receive` or `control` takes them, and `used` gives them back.
 //! docs/src/virtio.md has the contracts of all blocks.
 
+pub mod checksum;
 pub mod features;
 pub mod queues;
+pub mod sum;
 pub mod types;
 
 use crate::{catalogue::Block, config::Config};
 
 /// Every block of the network functions for a configuration.
-pub fn catalogue(_config: &Config) -> Vec<Block> {
-    vec![]
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let mut blocks = vec![];
+    macro_rules! block {
+        ($name:literal, $generator:path) => {
+            let config = config.clone();
+            blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
+        };
+    }
+    block!("checksum", checksum::checksum);
+    blocks
 }
