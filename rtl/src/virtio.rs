@@ -12,8 +12,10 @@
 
 pub mod checksum;
 pub mod features;
+pub mod gather;
 pub mod queues;
 pub mod sum;
+pub mod transmit;
 pub mod types;
 
 use crate::{catalogue::Block, config::Config};
@@ -28,5 +30,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
         };
     }
     block!("checksum", checksum::checksum);
+    block!("gather", gather::gather);
+    block!("transmit", transmit::transmit);
     blocks
 }
