@@ -14,6 +14,7 @@ pub mod checksum;
 pub mod features;
 pub mod gather;
 pub mod queues;
+pub mod spread;
 pub mod sum;
 pub mod transmit;
 pub mod types;
@@ -31,6 +32,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     }
     block!("checksum", checksum::checksum);
     block!("gather", gather::gather);
+    block!("spread", spread::spread);
     block!("transmit", transmit::transmit);
     blocks
 }

@@ -211,7 +211,7 @@ fn frames_of_many_queues() {
             expected[queue].push_back(buffer.clone());
             queues[queue].push_back((buffer, 0));
         }
-        let mut faults = vec![0; 8];
+        let mut faults = [0; 8];
         let mut store = Store { io, queues, asked: None, slot_bits: slots };
         let data = Source::new(&io.read_data, 0.9);
         let mut host = Memory { io, bytes: config.bytes, memory, data, stopped: None, reads: 0 };
