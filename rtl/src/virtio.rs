@@ -14,6 +14,7 @@ pub mod checksum;
 pub mod features;
 pub mod gather;
 pub mod queues;
+pub mod receive;
 pub mod spread;
 pub mod sum;
 pub mod transmit;
@@ -32,6 +33,8 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     }
     block!("checksum", checksum::checksum);
     block!("gather", gather::gather);
+    block!("receive/collector", receive::collector);
+    block!("receive", receive::receive);
     block!("spread", spread::spread);
     block!("transmit", transmit::transmit);
     blocks
