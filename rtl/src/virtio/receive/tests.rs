@@ -223,7 +223,7 @@ fn frames_into_buffers() {
         for id in 0..900 {
             let rng = &mut bench.rng;
             let function = rng.usize(..functions);
-            let queue = function << slots | 2 * rng.usize(..=pairs[function]);
+            let queue = (function << slots) | (2 * rng.usize(..=pairs[function]));
             let sizes = [1..=20, 60..=200, 1526..=2048][rng.usize(..3)].clone();
             let mut parts = vec![];
             for _ in 0..rng.usize(1..=3) {
@@ -247,9 +247,9 @@ fn frames_into_buffers() {
             arrived.extend(word(function as u64, function_bits(config)));
             arrivals.send([arrived]);
             source.send(frame.beats(config.bytes, rng));
-            let pair = (hash as usize & 0xFFFF) * (pairs[function] + 1) >> 16;
+            let pair = ((hash as usize & 0xFFFF) * (pairs[function] + 1)) >> 16;
             expected.push(place(
-                function << slots | 2 * pair,
+                (function << slots) | (2 * pair),
                 &mut model,
                 &frame.data,
                 valid,
