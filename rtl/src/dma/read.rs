@@ -232,6 +232,8 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         watch.issue.set(issue);
         watch.tick.set(io.tick & !io.timeout_disable);
         watch.waiting.set(waiting);
+        watch.whole.valid.set(completions.whole);
+        watch.whole.payload.set(completions.verdict.payload.tag);
         watch.ended.set(ended);
         watch.blocked.set(blocked);
         for (inner, outer) in watch.in_use.iter().zip(&completions.in_use) {
