@@ -120,6 +120,8 @@ pub struct Turn {
     pub row: Bits,
     #[ty(bits(row_bits(config)))]
     pub last_row: Bits,
+    /// Both are the same.
+    pub is_single: Bool,
     #[ty(bits(clog2(config.bytes)))]
     pub shift: Bits,
     #[ty(bits(clog2(config.bytes)))]
