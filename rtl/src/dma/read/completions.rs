@@ -2,7 +2,7 @@
 
 use super::{
     super::Outcome,
-    types::{Issue, Piece, SLOT_BITS, SlotWrite, Verdict, lanes, row_bits},
+    types::{COUNT_BITS, Issue, Piece, SLOT_BITS, SlotWrite, Verdict, lanes, row_bits},
     watch::IN_USE,
 };
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
     },
 };
 use hdl::*;
-
-/// Bits of a number of bytes of a piece.
-const COUNT_BITS: usize = SLOT_BITS + 1;
 
 /// Bits of a number of words of a piece.
 const WORD_COUNT_BITS: usize = COUNT_BITS - 2;
@@ -255,9 +252,7 @@ pub fn completions(config: &Config, clients: usize, tags: usize) -> CompletionsI
         io.verdict.payload.set(Verdict { tag: tag_5, outcome: new_5.outcome });
         io.whole.set(update_5 & whole_5);
         when(update_5, || progress.write(tag_5, new_5)).elsewhen(io.issue.valid, || {
-            let bytes =
-                Bits::from(piece.last_byte).zext(COUNT_BITS) - piece.first_byte().zext(COUNT_BITS) + 1;
-            progress.write(tag, Progress { missing: bytes.as_u(), outcome: piece.outcome() });
+            progress.write(tag, Progress { missing: piece.bytes, outcome: piece.outcome() });
         });
 
         // The data: each word goes to its place in a row, or in the next.

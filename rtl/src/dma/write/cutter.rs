@@ -201,11 +201,12 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
             size.set(words_left);
             inside.set(words_left);
             ends.set(is_short);
-            fits.set(words_left.le(words));
+            // The smaller of both.
+            fits.set(left.le(words) | most.le(words));
             is_rest.set(!is_first & is_short & left.le(later_distance.zext(left.width())));
             distance.set(is_first.mux(later_distance.zero(), later_distance));
             let (first, last) = (is_first.mux(of_first, ones), is_short.mux(of_last, ones));
-            let is_single = words_left.eq(1);
+            let is_single = left.eq(1) | most.eq(1);
             enables.set(first & is_single.mux(last, ones));
             last_enables.set(is_single.mux(last.zero(), last));
         });
