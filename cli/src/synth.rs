@@ -20,7 +20,7 @@ const FMAX_GOAL: f64 = 156.25;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hematite synth --config small --block veb/parser\n  \
     hematite synth --block prim/fifo --seeds 1\n  hematite synth --peers\n  \
-    hematite synth --write docs/src/blocks.md")]
+    hematite synth --write docs/src/blocks.md --part endpoint")]
 pub struct Arguments {
     /// The configuration: small, x3100 or wide
     #[arg(long, value_name = "NAME", default_value = "small", value_parser = arguments::config)]
@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Measure the blocks of the bridge, of the endpoint, and those that have counterparts, and write the tables into this page
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "block", "boundary"])]
     write: Option<PathBuf>,
+    /// Tables to write, instead of all
+    #[arg(long, value_enum, value_name = "PART", requires = "write")]
+    part: Vec<Part>,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +54,43 @@ enum Boundary {
     Registered,
     /// Nothing, so that only paths from register to register count: how public figures are measured
     Open,
+}
+
+/// A table of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The bridge
+    Blocks,
+    /// The endpoint
+    Endpoint,
+    /// Those that have counterparts
+    Peers,
+}
+
+impl Part {
+    /// The section of the page.
+    fn section(self, config: &Config) -> String {
+        let part = match self {
+            Self::Blocks => "blocks",
+            Self::Endpoint => "endpoint",
+            Self::Peers => "peers",
+        };
+        format!("{part} {}", config.name)
+    }
+
+    fn table(self, arguments: &Arguments) -> Result<String, Error> {
+        let of =
+            |path: &str| measure(arguments, &chosen(&arguments.config, path)?, &fpga::Boundary::Registered);
+        Ok(match self {
+            Self::Blocks => page::table(&of("veb/")?),
+            Self::Endpoint => {
+                page::table(&[of("pcie/")?, of("dma/")?].into_iter().flatten().collect::<Vec<_>>())
+            }
+            Self::Peers => {
+                peers::table(&measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?)
+            }
+        })
+    }
 }
 
 /// What a block came to.
@@ -65,23 +105,19 @@ fn mhz(rate: Option<f64>) -> String {
 }
 
 pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let registered = fpga::Boundary::Registered;
     if let Some(path) = &arguments.write {
-        let name = |part: &str| format!("{part} {}", arguments.config.name);
-        let sections = ["blocks", "endpoint", "peers"].map(name);
+        let parts = if arguments.part.is_empty() { Part::value_variants() } else { &arguments.part };
+        let sections: Vec<String> = parts.iter().map(|part| part.section(&arguments.config)).collect();
         page::check(path, &sections)?;
-        let of = |path: &str| measure(arguments, &chosen(&arguments.config, path)?, &registered);
-        let blocks = page::table(&of("veb/")?);
-        let endpoint = page::table(&[of("pcie/")?, of("dma/")?].into_iter().flatten().collect::<Vec<_>>());
-        let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
-        let tables = [blocks, endpoint, peers::table(&compared)];
+        let tables: Vec<String> =
+            parts.iter().map(|part| part.table(arguments)).collect::<Result<_, Error>>()?;
         page::write(path, &sections.into_iter().zip(tables).collect::<Vec<_>>())?;
     } else if arguments.peers {
         let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
         output::print(&peers::table(&compared));
     } else {
         let boundary = match arguments.boundary {
-            Boundary::Registered => registered,
+            Boundary::Registered => fpga::Boundary::Registered,
             Boundary::Open => fpga::Boundary::Open,
         };
         let mut figures = Figures::default();

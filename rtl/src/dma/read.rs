@@ -179,7 +179,6 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         let waiting = reg(bits(tags));
         /// Those of them that nobody waits for any more; also those whose completion came at that moment.
         let ended = reg(bits(tags));
-        let timed_out = reg_without_reset(bits(tags));
 
         // Commands become pieces.
         for (inner, outer) in splitter.commands.iter().zip(&io.commands) {
@@ -232,6 +231,8 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         watch.issue.set(issue);
         watch.tick.set(io.tick & !io.timeout_disable);
         watch.waiting.set(waiting);
+        watch.whole.valid.set(completions.whole);
+        watch.whole.payload.set(completions.verdict.payload.tag);
         watch.ended.set(ended);
         watch.blocked.set(blocked);
         for (inner, outer) in watch.in_use.iter().zip(&completions.in_use) {
@@ -249,14 +250,13 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         let ends = of(watch.end.valid, end_tag);
         waiting.set((waiting & !whole & !released) | sent);
         ended.set((ended | ends) & !begun);
-        timed_out.set((timed_out & !ends) | is_timeout.mux(ends, ends.zero()));
 
         // The order of delivery.
         order.issue.set(issue);
         order.verdict.set(completions.verdict);
         order.waiting.set(waiting);
         order.ended.set(ended);
-        order.timed_out.set(timed_out);
+        order.end.set(watch.end);
         order.room.set(delivery.room);
         delivery.write.set(completions.write);
         delivery.turn.set(order.turn);

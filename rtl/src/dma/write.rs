@@ -79,8 +79,7 @@ pub struct WriteEngineIo {
 /// a setting has changed.
 ///
 /// # Timing
-/// A beat of payload in each cycle, however it is aligned, and two cycles between two commands; a packet takes two cycles at
-/// least. The first beat of a packet leaves about seven cycles after the last one came.
+/// A beat of payload in each cycle, however it is aligned; a packet takes two cycles at least. The first beat of a packet leaves about seven cycles after the last one came.
 #[hdl]
 pub fn write_engine(config: &Config, clients: usize) -> WriteEngineIo {
     require(config.check().is_ok(), || config.check().unwrap_err());

@@ -194,17 +194,21 @@ pub fn completer(config: &Config) -> CompleterIo {
         io.address.set(delay_without_reset(header.address()).as_u());
         let hit = reg_without_reset(Hit::ty(config));
         let found = reg_without_reset(flag());
+        /// Where the word is.
+        let position = reg_without_reset(bits(17));
         let searched = state.is(State::Search) & io.hit.valid;
-        when(searched, || hit.set(io.hit.payload));
+        when(searched, || {
+            hit.set(io.hit.payload);
+            position.set(Bits::from(io.hit.payload.offset).zext(17));
+        });
         when(looks, || found.set(false)).elsewhen(searched, || found.set(io.hit.payload.found));
 
         // The words.
         let index = reg_without_reset(bits(5));
         let lane = index.trunc(lane_bits);
-        let is_last = index.zext(10).eq(length - 1);
+        let is_last = reg_without_reset(flag());
         let ends_beat = is_last | lane.all();
         let aborted = reg_without_reset(flag());
-        let position = Bits::from(hit.offset).zext(17) + cat([index, lit(0, 2)]).zext(17);
         let is_nothing = hit.beyond | position.ge(Bits::from(hit.size));
         let asks = state.is(State::Ask) & (!is_posted | io.posted_data.valid);
         let payload_words = io.posted_data.payload.chunks(32);
@@ -229,10 +233,15 @@ pub fn completer(config: &Config) -> CompleterIo {
         });
         when(looks, || {
             index.set(0);
+            is_last.set(length.eq(1));
             aborted.set(false);
         });
         let gathers = state.is(State::Gather);
-        when(gathers, || index.set(index + 1));
+        when(gathers, || {
+            index.set(index + 1);
+            is_last.set((index.zext(10) + 2).eq(length));
+            position.set(position + 4);
+        });
         let gathered = prim::fifo(bits(8 * bytes), LONGEST / bytes);
         gathered.enq.valid.set(gathers & !is_posted & ends_beat);
         gathered.enq.payload.set(cat(row.iter().rev().copied()));

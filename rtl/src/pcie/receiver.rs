@@ -77,14 +77,26 @@ enum Class {
     Undefined,
 }
 
+/// Bits of a number of words of a payload: up to 1024.
+const WORDS: usize = 11;
+
+/// What the header of a packet says.
+#[derive(Bundle, Clone, Copy)]
+struct Head {
+    header: U<128>,
+    class: Enum<Class>,
+    /// Words of its payload.
+    expected: U<WORDS>,
+}
+
 /// Sorts received packets into posted and non-posted requests, and completions.
 ///
 /// ```text
-///            ┌─► header, beats ─► fifo ─► posted
-///  rx_tlp ───┼─► payload ───────► fifo ─► posted_data
-///    │       ├─► header, word ──► fifo ─► non_posted
-///    ▼       └──────────────────────────► completion
-///  class, length ─► malformed ─► error
+///              1            2             3
+///                                         ┌─► header, beats ─► fifo ─► posted
+///  rx_tlp ─► class ─┬► words so far ─► malformed ─► header, word ─► fifo ─► non_posted
+///                   │                     ├─► completion, error
+///                   └─► payload ─► fifo ─► posted_data
 /// ```
 ///
 /// - A packet is malformed (2.3) if its type is not defined, its payload is not as long as its header says or longer than
@@ -93,6 +105,10 @@ enum Class {
 /// - A non-posted request comes out when all posted ones before it have.
 /// - Requests come out when they are whole. Up to [`REQUESTS`] of each kind wait; behind more of them `rx_tlp` waits.
 /// - Of a payload above [`LONGEST`] bytes only the first part comes out.
+///
+/// # Timing
+/// A beat in each cycle, of completions three cycles later. A payload is on its stream two cycles before its header. A request
+/// that finds no room stops all stages.
 #[hdl]
 pub fn receiver(config: &Config) -> ReceiverIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
@@ -126,92 +142,109 @@ pub fn receiver(config: &Config) -> ReceiverIo {
         io.non_posted.payload.set(non_posted.deq.payload);
         non_posted.deq.ready.set(io.non_posted.ready & free.any());
 
-        // A register in front: what a packet is, is known with its first beat.
-        /// The beat, with what is known of its packet.
-        let holds = reg(flag());
-        let beat = reg_without_reset(TlpBeat::ty(bytes));
-        let header = reg_without_reset(U::<128>::ty());
-        let class = reg_enum(Class::Undefined);
-        let first = First::ty().unpack(Bits::from(rx.payload.header).slice(0, 32));
-        let found = classify(Bits::from(rx.payload.header));
-        let moves = wire(flag());
-        rx.ready.set(!holds | moves);
+        // Stage 1: what a packet is, is known with its first beat.
+        let rx_moves = wire(flag());
+        let valid_1 = reg(flag());
+        let beat_1 = reg_without_reset(TlpBeat::ty(bytes));
+        let head_1 = reg_without_reset(Head::ty());
+        /// The beat has a payload.
+        let has_words = reg_without_reset(flag());
+        let rx_header = Bits::from(rx.payload.header);
+        let rx_first = First::ty().unpack(rx_header.slice(0, 32));
+        let rx_class = classify(rx_header);
+        rx.ready.set(!valid_1 | rx_moves);
         when(rx.fire(), || {
-            beat.set(rx.payload);
+            valid_1.set(true);
+            beat_1.set(rx.payload);
+            has_words.set(rx.payload.count.any());
             when(rx.payload.first, || {
-                header.set(rx.payload.header);
-                class.set(found);
+                let length = Bits::from(rx_first.length);
+                let words = cat([(!length.any()).bits(), length]);
+                let expected = Bits::from(rx_first.kind).bit(6).mux(words, lit(0, WORDS)).as_u();
+                head_1.set(Head { header: rx.payload.header, class: rx_class, expected });
             });
-        });
-        when(rx.fire(), || holds.set(true)).elsewhen(moves, || holds.set(false));
-        /// Words that the packet is to have, and most that it may have.
-        let expected = reg_without_reset(bits(11));
-        let most = reg_without_reset(bits(11));
-        when(rx.fire() & rx.payload.first, || {
-            let length = Bits::from(first.length);
-            let words = cat([(!length.any()).bits(), length]);
-            expected.set(Bits::from(first.kind).bit(6).mux(words, lit(0, 11)));
-            most.set(lit(32, 11) << Bits::from(io.payload));
-        });
+        })
+        .elsewhen(rx_moves, || valid_1.set(false));
 
-        // How long it is.
-        /// Words of its payload before this beat; more than 1024 count as 2047.
-        let before = reg(bits(11));
+        // Stage 2: how long it is, and its payload on the way.
+        let advance = wire(flag());
+        let valid_2 = reg(flag());
+        let beat_2 = reg_without_reset(beat_1);
+        let head_2 = reg_without_reset(head_1);
+        /// Words of its payload up to this beat.
+        let so_far = reg_without_reset(bits(WORDS));
+        /// They are more than `so_far` can hold.
+        let overflows = reg_without_reset(flag());
+        /// Its type is not defined, or its payload is to be longer than it may be.
+        let is_bad = reg_without_reset(flag());
+        let too_long = reg_without_reset(flag());
+        /// The first word of its payload.
+        let word_2 = reg_without_reset(bits(32));
         /// Beats of its payload that have been kept.
-        let kept = reg(bits(4));
-        let words = beat.count.slice(2, beat.count.width() - 2).zext(11);
-        let sum = before + words;
-        let so_far = (before.bit(10) & before.slice(0, 10).any()).mux(before, sum);
-        let is_wrong = so_far.ne(expected) | expected.gt(most) | class.is(Class::Undefined);
-        let is_last = beat.last;
-        let is_kept = beat.count.any() & kept.lt(most_beats);
-
-        // Where it goes.
-        let is_write = class.is(Class::MemoryWrite);
-        let is_non_posted = class.is(Class::NonPosted);
-        let is_completion = class.is(Class::Completion);
-        let needs_payload = is_write & is_kept;
-        let ends_write = is_write & is_last;
-        let ends_non_posted = is_non_posted & is_last & !is_wrong;
-        let has_room = (!needs_payload | payloads.enq.ready)
-            & (!ends_write | posted.enq.ready)
-            & (!ends_non_posted | non_posted.enq.ready);
-        moves.set(holds & has_room);
-        when(moves, || {
-            before.set(is_last.mux(before.zero(), so_far));
-            kept.set(is_last.mux(kept.zero(), kept + is_kept.bits().zext(4)));
+        let kept = reg_without_reset(bits(4));
+        let is_full = reg_without_reset(flag());
+        let is_kept = has_words & (beat_1.first | !is_full);
+        let needs_payload = head_1.class.is(Class::MemoryWrite) & is_kept;
+        rx_moves.set(valid_1 & advance & (!needs_payload | payloads.enq.ready));
+        payloads.enq.valid.set(rx_moves & needs_payload);
+        payloads.enq.payload.set(beat_1.data);
+        when(advance, || valid_2.set(rx_moves));
+        when(rx_moves, || {
+            beat_2.set(beat_1);
+            head_2.set(head_1);
+            let words = beat_1.count.slice(2, beat_1.count.width() - 2).zext(WORDS);
+            so_far.set(beat_1.first.mux(so_far.zero(), so_far) + words);
+            overflows.set(!beat_1.first & (overflows | (so_far.bit(WORDS - 1) & has_words)));
+            let most = lit(32, WORDS) << Bits::from(io.payload);
+            is_bad.set(head_1.class.is(Class::Undefined) | Bits::from(head_1.expected).gt(most));
+            too_long.set(Bits::from(head_1.expected).gt(LONGEST / 4));
+            when(beat_1.first, || word_2.set(beat_1.data.trunc(32)));
+            let now_kept = beat_1.first.mux(kept.zero(), kept) + is_kept.bits().zext(4);
+            kept.set(now_kept);
+            is_full.set(now_kept.eq(most_beats));
         });
-        payloads.enq.valid.set(moves & needs_payload);
-        payloads.enq.payload.set(beat.data);
-        // A write that is malformed still has its payload taken out.
-        posted.enq.valid.set(moves & ends_write);
-        posted.enq.payload.set(Posted {
-            header,
-            beats: (kept + is_kept.bits().zext(4)).as_u(),
-            too_long: so_far.gt(LONGEST / 4),
-            malformed: is_wrong,
-        });
-        let word = reg_without_reset(U::<32>::ty());
-        let first_word = beat.data.trunc(32);
-        when(moves & beat.first, || word.set(first_word.as_u()));
-        non_posted.enq.valid.set(moves & ends_non_posted);
-        non_posted
-            .enq
-            .payload
-            .set(NonPosted { header, data: beat.first.mux(first_word, word.into()).as_u() });
-        io.completion.valid.set(moves & is_completion);
-        io.completion.payload.set(TlpBeat { header, ..beat });
-        io.malformed.set(is_wrong);
 
-        // What is wrong.
-        let is_unexpected = class.is(Class::LockedCompletion);
-        let is_unknown = class.is(Class::UnknownMessage);
-        io.error.valid.set(moves & is_last & (is_wrong | is_unexpected | is_unknown));
+        // Stage 3: whether it is as long as it says, and where it goes.
+        let is_wrong = overflows | is_bad | so_far.ne(Bits::from(head_2.expected));
+        let ends_2 = valid_2 & beat_2.last;
+        let is = |class: Class| head_2.class.is(class);
+        let valid_3 = reg(flag());
+        let (ends_write, ends_non_posted, reports) = (reg(flag()), reg(flag()), reg(flag()));
+        let is_completion = reg_without_reset(flag());
+        let beat_3 = reg_without_reset(beat_2);
+        let posted_3 = reg_without_reset(Posted::ty());
+        let word_3 = reg_without_reset(word_2);
+        let kind = reg_enum(ErrorKind::Malformed);
+        let waits = (ends_write & !posted.enq.ready) | (ends_non_posted & !non_posted.enq.ready);
+        advance.set(!waits);
+        when(advance, || {
+            valid_3.set(valid_2);
+            // A write that is malformed still has its payload taken out.
+            ends_write.set(ends_2 & is(Class::MemoryWrite));
+            ends_non_posted.set(ends_2 & is(Class::NonPosted) & !is_wrong);
+            is_completion.set(is(Class::Completion));
+            let is_unexpected = is(Class::LockedCompletion);
+            reports.set(ends_2 & (is_wrong | is_unexpected | is(Class::UnknownMessage)));
+            kind.set(ErrorKind::UnsupportedPosted);
+            when(is_unexpected, || kind.set(ErrorKind::UnexpectedCompletion));
+            when(is_wrong, || kind.set(ErrorKind::Malformed));
+            beat_3.set(beat_2);
+            word_3.set(word_2);
+            let Head { header, .. } = head_2;
+            posted_3.set(Posted { header, beats: kept.as_u(), too_long, malformed: is_wrong });
+        });
+        let Posted { header, malformed, .. } = posted_3;
+        posted.enq.valid.set(ends_write);
+        posted.enq.payload.set(posted_3);
+        non_posted.enq.valid.set(ends_non_posted);
+        non_posted.enq.payload.set(NonPosted { header, data: word_3.as_u() });
+        io.completion.valid.set(valid_3 & is_completion);
+        io.completion.payload.set(TlpBeat { header, ..beat_3 });
+        io.malformed.set(malformed);
+        io.error.valid.set(reports & advance);
         io.error.payload.function.set(io.error.payload.function.zero());
         io.error.payload.header.set(header);
-        io.error.payload.kind.set(ErrorKind::UnsupportedPosted);
-        when(is_unexpected, || io.error.payload.kind.set(ErrorKind::UnexpectedCompletion));
-        when(is_wrong, || io.error.payload.kind.set(ErrorKind::Malformed));
+        io.error.payload.kind.set(kind);
     })
 }
 
@@ -329,7 +362,9 @@ mod tests {
             let bytes = config.bytes;
             let size = seed % 3;
             bench.sim.poke(io.payload, size as u128);
-            let packets: Vec<Packet> = (0..3000).map(|_| draw(&mut bench.rng)).collect();
+            let mut packets: Vec<Packet> = (0..3000).map(|_| draw(&mut bench.rng)).collect();
+            // As long as it says but for 2048 words.
+            packets.push(Packet { header: [0x4000_0001, 0, 0, 0], payload: vec![0; 2049] });
             let mut source = Source::new(&io.rx_tlp, 0.8);
             for packet in &packets {
                 source.send(packet.beats(bytes, &mut bench.rng));

@@ -68,10 +68,8 @@ fn part_of_limit(is_write: bool, block: usize) -> f64 {
 
 #[test]
 fn engines_use_the_link() {
-    for (is_write, block, least) in
-        [(true, 4096, 0.97), (false, 4096, 0.97), (true, 256, 0.96), (false, 256, 0.97)]
-    {
+    for (is_write, block) in [(true, 4096), (false, 4096), (true, 256), (false, 256)] {
         let part = part_of_limit(is_write, block);
-        assert!((least..1.001).contains(&part), "{is_write} {block}: {part:.3}");
+        assert!((0.97..1.001).contains(&part), "{is_write} {block}: {part:.3}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::Outcome,
-    types::{Issue, Piece, SLOT_BITS, SlotWrite, Verdict, lanes, row_bits},
+    types::{COUNT_BITS, Issue, Piece, SLOT_BITS, SlotWrite, Verdict, lanes, row_bits},
     watch::IN_USE,
 };
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
     },
 };
 use hdl::*;
-
-/// Bits of a number of bytes of a piece.
-const COUNT_BITS: usize = SLOT_BITS + 1;
 
 /// Bits of a number of words of a piece.
 const WORD_COUNT_BITS: usize = COUNT_BITS - 2;
@@ -189,7 +186,7 @@ pub fn completions(config: &Config, clients: usize, tags: usize) -> CompletionsI
         let header = two.header;
         let length = Bits::from(header.first.length);
         let is_requester = Bits::from(request_2.requester).eq(header.requester);
-        let belongs = known_tag_2 & waits_2 & is_requester;
+        let belongs_3 = delay_without_reset(known_tag_2 & waits_2 & is_requester);
         let function_3 = delay_without_reset(request_2.function);
         let is_function_3 = delay_without_reset(known_tag_2 & is_requester);
         let silent_3 = delay_without_reset(ended_2);
@@ -198,8 +195,8 @@ pub fn completions(config: &Config, clients: usize, tags: usize) -> CompletionsI
         let place_3 = delay_without_reset(Bits::from(request_2.last_byte) - count + 1);
         let completes = length.eq(words_2.zext(10));
         let goes_on = length.lt(words_2.zext(10)) & at_boundary_2;
-        let data_fits_3 = delay_without_reset(belongs & carries_2 & possible_2 & (completes | goes_on));
-        let failure_fits_3 = delay_without_reset(belongs & fails_2);
+        let data_fits_3 = delay_without_reset(carries_2 & possible_2 & (completes | goes_on));
+        let fails_3 = delay_without_reset(fails_2);
         let rest = reach_2 - cat([length.trunc(COUNT_BITS - 2), lit(0, 2)]);
         let rest_3 = delay_without_reset(completes.mux(rest.zero(), rest));
 
@@ -218,8 +215,8 @@ pub fn completions(config: &Config, clients: usize, tags: usize) -> CompletionsI
         let stored = (update_5 & same_as_5).mux(new_5, progress.peek(tag_3));
         let progress_4 = delay_without_reset((update_4 & same_as_4).mux(new_4, stored));
         let lower = Bits::from(three.header.lower_address);
-        let data_fits_4 = delay_without_reset(data_fits_3 & place_3.trunc(7).eq(lower));
-        let failure_fits_4 = delay_without_reset(failure_fits_3);
+        let data_fits_4 = delay_without_reset(belongs_3 & data_fits_3 & place_3.trunc(7).eq(lower));
+        let failure_fits_4 = delay_without_reset(belongs_3 & fails_3);
         let rest_4 = delay_without_reset(rest_3);
         let place_4 = delay_without_reset(place_3);
         let function_4 = delay_without_reset(function_3);
@@ -255,9 +252,7 @@ pub fn completions(config: &Config, clients: usize, tags: usize) -> CompletionsI
         io.verdict.payload.set(Verdict { tag: tag_5, outcome: new_5.outcome });
         io.whole.set(update_5 & whole_5);
         when(update_5, || progress.write(tag_5, new_5)).elsewhen(io.issue.valid, || {
-            let bytes =
-                Bits::from(piece.last_byte).zext(COUNT_BITS) - piece.first_byte().zext(COUNT_BITS) + 1;
-            progress.write(tag, Progress { missing: bytes.as_u(), outcome: piece.outcome() });
+            progress.write(tag, Progress { missing: piece.bytes, outcome: piece.outcome() });
         });
 
         // The data: each word goes to its place in a row, or in the next.

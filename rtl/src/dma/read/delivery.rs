@@ -96,14 +96,16 @@ pub fn delivery(config: &Config, clients: usize, tags: usize) -> DeliveryIo {
             /// All rows have been read.
             let flushes = reg(flag());
             let next_row = reg_without_reset(turn.row);
+            let next_is_last = reg_without_reset(flag());
             let row = begun.mux(next_row, turn.row);
-            let is_last_row = row.eq(turn.last_row);
+            let is_last_row = begun.mux(next_is_last, turn.is_single);
             let is_end = !has_data | flushes | is_last_row & !(turn.last & turn.flush);
             let granted = grant.bit(client);
             when(granted, || {
                 begun.set(!is_end);
                 flushes.set(is_last_row & !is_end);
                 next_row.set(row + 1);
+                next_is_last.set((row + 1).eq(turn.last_row));
             });
             turns.deq.ready.set(granted & is_end);
             let stored_only = turn.opens & !begun & turn.shift.any();

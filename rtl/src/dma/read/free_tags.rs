@@ -32,20 +32,20 @@ pub struct FreeTagsIo {
 /// What is looked for.
 #[derive(HwEnum, Clone, Copy)]
 enum State {
-    /// What is free is seen.
-    See,
     /// A group with a free tag.
     Group,
-    /// A tag of it.
+    /// The free tags of it.
+    Members,
+    /// One of them.
     Tag,
 }
 
 /// Finds free tags, a tag in three cycles, and keeps two on hand.
 ///
 /// ```text
-///  taken, waiting ─► free ─► group ─► tag ─► FIFO ─► tag
-///     ▲ ▲                              │
-///     │ └──────────────────────────────┘
+///  taken, waiting ─► free ─► group ─► members ─► tag ─► FIFO ─► tag
+///     ▲ ▲                                         │
+///     │ └─────────────────────────────────────────┘
 ///   freed
 /// ```
 ///
@@ -55,7 +55,8 @@ pub fn free_tags(clients: usize, tags: usize) -> FreeTagsIo {
     module(format!("dma_read_free_tags_{tags}"), FreeTagsIo::ty(clients, tags), |io| {
         let taken = reg(bits(tags));
         let free = reg(bits(tags));
-        let state = reg_enum(State::See);
+        let has_free = reg(bits(tags / GROUP));
+        let state = reg_enum(State::Group);
         /// The group, one-hot, and by its number.
         let group = reg_without_reset(bits(tags / GROUP));
         let number = reg_without_reset(bits(clog2(tags / GROUP)));
@@ -66,23 +67,27 @@ pub fn free_tags(clients: usize, tags: usize) -> FreeTagsIo {
         free.set(!(taken | io.waiting) & io.extended_tags.mux(!few.zero(), few));
         let groups = free.chunks(GROUP);
         let turns = prim::round_robin(tags / GROUP);
-        turns.requests.set(vector(groups.iter().map(|group| group.any())));
+        // A tag before it is taken may still count; then the group may have none.
+        has_free.set(vector(groups.iter().map(|group| group.any())));
+        turns.requests.set(has_free);
         turns.accept.set(state.is(State::Group));
         let found = prim::fifo(bits(clog2(tags)), 2);
         let one = first_one(members);
-        found.enq.valid.set(state.is(State::Tag));
+        found.enq.valid.set(state.is(State::Tag) & members.any());
         found.enq.payload.set(cat([number, encode(one)]));
         let takes = found.enq.fire();
         state.cases(|s| match s {
-            State::See => state.set(State::Group),
             State::Group => {
                 group.set(turns.grant);
                 number.set(turns.index);
-                members.set(onehot_select(&groups, turns.grant));
-                when(turns.any, || state.set(State::Tag)).otherwise(|| state.set(State::See));
+                when(turns.any, || state.set(State::Members));
+            }
+            State::Members => {
+                members.set(onehot_select(&groups, group));
+                state.set(State::Tag);
             }
             State::Tag => {
-                when(takes, || state.set(State::See));
+                when(takes | !members.any(), || state.set(State::Group));
             }
         });
 

@@ -3,6 +3,7 @@
 use super::{
     super::Outcome,
     types::{Issue, Piece, SLOT_BITS, Turn, Verdict, row_bits},
+    watch::End,
 };
 use crate::{config::Config, prim};
 use hdl::*;
@@ -23,10 +24,10 @@ pub struct OrderIo {
     #[input]
     #[ty(bits(tags))]
     pub ended: Bits,
-    /// Of those that have ended: by a timeout.
+    /// A tag that has `ended` from the next cycle on.
     #[input]
-    #[ty(bits(tags))]
-    pub timed_out: Bits,
+    #[ty(Valid::ty(End::ty(config, tags)))]
+    pub end: Valid<End>,
     /// Clients that have room for a turn; what was sent two cycles ago counts.
     #[input]
     #[ty(bits(clients))]
@@ -75,6 +76,8 @@ pub fn order(config: &Config, clients: usize, tags: usize) -> OrderIo {
         let links = mem(bits(tag_bits), tags, Collision::Undefined);
         let kept = mem(Kept::ty(config), tags, Collision::Undefined);
         let outcomes = mem(Enum::<Outcome>::ty(), tags, Collision::Undefined);
+        /// Of tags that have ended: by a timeout.
+        let timeouts = mem(flag(), tags, Collision::Undefined);
         let head = reg_without_reset(vec![bits(tag_bits); clients]);
         let tail = reg_without_reset(vec![bits(tag_bits); clients]);
         /// Pieces in the list.
@@ -127,6 +130,9 @@ pub fn order(config: &Config, clients: usize, tags: usize) -> OrderIo {
         when(io.verdict.valid, || outcomes.write(io.verdict.payload.tag, io.verdict.payload.outcome))
             .elsewhen(io.issue.valid, || outcomes.write(tag, piece.outcome()));
 
+        let End { tag: end_tag, timed_out, .. } = io.end.payload;
+        when(io.end.valid, || timeouts.write(end_tag, timed_out));
+
         // The turn.
         let valid = delay(taken_valid);
         let client = delay_without_reset(taken_client);
@@ -134,7 +140,7 @@ pub fn order(config: &Config, clients: usize, tags: usize) -> OrderIo {
         let piece = delay_without_reset(kept.peek(taken_tag));
         let stored = delay_without_reset(outcomes.peek(taken_tag));
         let has_ended = delay_without_reset(io.ended.at(taken_tag));
-        let has_timed_out = delay_without_reset(io.timed_out.at(taken_tag));
+        let has_timed_out = delay_without_reset(timeouts.peek(taken_tag));
         /// The rest of the command is thrown away.
         let discards = reg(vec![flag(); clients]);
         let discard = select(&discards, client);
@@ -145,9 +151,22 @@ pub fn order(config: &Config, clients: usize, tags: usize) -> OrderIo {
         let failed = !outcome.is(Outcome::Success);
         when(valid, || set_at(&discards, client, (discard | failed) & !piece.last));
         let Kept { row, last_row, shift, count, opens, last, flush, empty } = piece;
-        let terminal = failed | empty;
+        let (terminal, is_single) = (failed | empty, row.eq(last_row));
         io.turn.valid.set(valid);
-        let turn = Turn { tag, row, last_row, shift, count, opens, last, flush, terminal, discard, outcome };
+        let turn = Turn {
+            tag,
+            row,
+            last_row,
+            is_single,
+            shift,
+            count,
+            opens,
+            last,
+            flush,
+            terminal,
+            discard,
+            outcome,
+        };
         io.turn.payload.set(prim::Routed { port: client, beat: turn });
     })
 }

@@ -9,7 +9,7 @@ pub const OWN: usize = 4;
 #[derive(Bundle, Clone)]
 #[ty(clients: usize)]
 pub struct SharesIo {
-    /// A client that will take a tag; not in two cycles in a row.
+    /// A client that will take a tag; the next one comes four cycles later at least.
     #[input]
     #[ty(Valid::ty(bits(clog2(clients))))]
     pub picked: Valid<Bits>,
@@ -38,10 +38,12 @@ pub fn shares(clients: usize, tags: usize) -> SharesIo {
         let pool = |tags: usize| lit(tags - OWN * clients, width);
         has_shared.set(shared.lt(io.extended_tags.mux(pool(tags), pool(SHORT_TAGS))));
 
+        // Known late in their cycle, and early enough one later.
+        let (picked, freed) = (delay(io.picked), delay(io.freed));
         let (mut up, mut down) = (vec![], vec![]);
         for (client, &held) in held.iter().enumerate() {
-            let takes = io.picked.valid & io.picked.payload.eq(client);
-            let gives = io.freed.valid & io.freed.payload.eq(client);
+            let takes = picked.valid & picked.payload.eq(client);
+            let gives = freed.valid & freed.payload.eq(client);
             when(takes & !gives, || held.set(held + 1)).elsewhen(gives & !takes, || held.set(held - 1));
             up.push(takes & !gives & held.ge(OWN));
             down.push(gives & !takes & held.gt(OWN));

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Command, LENGTH_BITS},
-    types::{Piece, SLOT, SLOT_BITS},
+    types::{COUNT_BITS, Piece, SLOT, SLOT_BITS},
 };
 use crate::{
     config::Config,
@@ -98,8 +98,6 @@ pub fn splitter(config: &Config, clients: usize) -> SplitterIo {
         let done = reg_without_reset(bits(LENGTH_BITS));
         /// Bytes that are left, less one.
         let left = reg_without_reset(bits(LENGTH_BITS));
-        /// Bytes from the piece's first to where no piece may go on.
-        let room = reg_without_reset(bits(SLOT_BITS + 1));
 
         let offers = state.is(State::Offer);
         let taken = offers & io.taken;
@@ -129,7 +127,9 @@ pub fn splitter(config: &Config, clients: usize) -> SplitterIo {
             let may_send = active.bit(client) & !halted.bit(client) & !is_blocked;
             busy.push(may_send.mux(decode(function, functions), lit(0, functions)));
             when(leaving.bit(client), || progress[client].set(0))
-                .elsewhen(taken & chosen.bit(client), || progress[client].set(done + room.zext(LENGTH_BITS)));
+                .elsewhen(taken & chosen.bit(client), || {
+                    progress[client].set(done + Bits::from(piece.bytes).zext(LENGTH_BITS))
+                });
         }
 
         when(state.is(State::Load), || {
@@ -162,16 +162,19 @@ pub fn splitter(config: &Config, clients: usize) -> SplitterIo {
             let address = Bits::from(piece.address);
             let half = lit(SLOT / 2, SLOT_BITS);
             let place = address.trunc(SLOT_BITS) & whole.mux(!half.zero(), !half);
-            let sum = left.zext(LENGTH_BITS + 1) + place.zext(LENGTH_BITS + 1);
-            let beyond =
-                sum.slice(SLOT_BITS, LENGTH_BITS + 1 - SLOT_BITS).any() | (!whole & sum.bit(SLOT_BITS - 1));
+            let sum = left.trunc(SLOT_BITS).wide_add(place);
+            let beyond = left.slice(SLOT_BITS, LENGTH_BITS - SLOT_BITS).any()
+                | sum.bit(SLOT_BITS)
+                | (!whole & sum.bit(SLOT_BITS - 1));
             let end = beyond.mux(!half.zero(), sum.trunc(SLOT_BITS));
             let high = whole.mux(end.bit(SLOT_BITS - 1), address.bit(SLOT_BITS - 1));
             piece.last_byte.set(cat([high.bits(), end.trunc(SLOT_BITS - 1)]).as_u());
             piece.last.set(!beyond | piece.empty);
             piece.is_long.set(address.slice(32, 32).any());
-            let limit = whole.mux(lit(SLOT, SLOT_BITS + 1), lit(SLOT / 2, SLOT_BITS + 1));
-            room.set(limit - place.zext(SLOT_BITS + 1));
+            // To where no piece may go on, or all that is left.
+            let limit = whole.mux(lit(SLOT, COUNT_BITS), lit(SLOT / 2, COUNT_BITS));
+            let room = limit - place.zext(COUNT_BITS);
+            piece.bytes.set(beyond.mux(room, left.trunc(COUNT_BITS) + 1).as_u());
             state.set(State::Offer);
         });
 

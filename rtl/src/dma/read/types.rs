@@ -10,6 +10,9 @@ pub const SLOT: usize = 256;
 /// Bits of a byte's place in a slot.
 pub const SLOT_BITS: usize = clog2(SLOT);
 
+/// Bits of a number of bytes of a piece.
+pub const COUNT_BITS: usize = SLOT_BITS + 1;
+
 /// Words of 32 bits in a beat.
 pub fn lanes(config: &Config) -> usize {
     config.bytes / 4
@@ -33,6 +36,8 @@ pub struct Piece {
     pub address: U<64>,
     /// The place of its last byte.
     pub last_byte: U<SLOT_BITS>,
+    /// Its bytes, if it is not empty.
+    pub bytes: U<COUNT_BITS>,
     /// The address does not fit in 32 bits.
     pub is_long: Bool,
     pub relaxed: Bool,
@@ -120,6 +125,8 @@ pub struct Turn {
     pub row: Bits,
     #[ty(bits(row_bits(config)))]
     pub last_row: Bits,
+    /// Both are the same.
+    pub is_single: Bool,
     #[ty(bits(clog2(config.bytes)))]
     pub shift: Bits,
     #[ty(bits(clog2(config.bytes)))]

@@ -35,6 +35,10 @@ pub struct WatchIo {
     #[input]
     #[ty(bits(tags))]
     pub waiting: Bits,
+    /// A tag that is `waiting` for the last time.
+    #[input]
+    #[ty(Valid::ty(bits(clog2(tags))))]
+    pub whole: Valid<Bits>,
     /// Those of them that nobody waits for any more.
     #[input]
     #[ty(bits(tags))]
@@ -97,22 +101,23 @@ pub fn watch(config: &Config, clients: usize, tags: usize) -> WatchIo {
         let read_tag = delay(next);
         let read_function = delay_without_reset(functions.peek(next));
         let read_time = delay_without_reset(times.peek(next));
-        let read_waiting = delay(io.waiting.at(next));
+        // Its completion may come between here and the end.
+        let comes = |tag: Bits| io.whole.valid & io.whole.payload.eq(tag);
+        let read_waiting = delay(io.waiting.at(next) & !comes(next));
         let read_ended = delay_without_reset(io.ended.at(next));
 
         // Judge.
         let visited = delay(read_tag);
         let function = delay_without_reset(read_function);
         let age = delay_without_reset(now - read_time);
-        let live = delay(read_waiting & !read_ended);
+        let live = delay(read_waiting & !read_ended & !comes(read_tag));
         let quarantined = delay(read_waiting & read_ended);
         let is_blocked = delay_without_reset(io.blocked.at(read_function));
         let in_use = delay(any_of(io.in_use.iter().map(|used| used.valid & used.payload.eq(read_tag))));
 
-        // Act. The request may have got its completion since it was read.
+        // Act.
         let is_old = age.bit(TIMED_OUT) | age.bit(TIMED_OUT + 1);
-        let still = live & io.waiting.at(visited);
-        let ends = still & (is_blocked | is_old & io.may_report);
+        let ends = live & (is_blocked | is_old & io.may_report);
         io.end.valid.set(ends);
         io.end.payload.set(End { tag: visited, function, timed_out: !is_blocked });
         io.release.valid.set(quarantined & age.bit(TIMED_OUT + 1) & !in_use);
@@ -128,7 +133,7 @@ pub fn watch(config: &Config, clients: usize, tags: usize) -> WatchIo {
         let pending = reg(bits(functions_count));
         /// As far as this round has come.
         let seen = reg(bits(functions_count));
-        let seen_now = seen | issued_two_before | of(still & !ends, function);
+        let seen_now = seen | issued_two_before | of(live & !ends, function);
         let recent = issued | issued_before;
         when(visited.all(), || {
             pending.set(seen_now | recent);

@@ -39,6 +39,27 @@ pub(super) struct AlignerIo {
     pub aligned: Stream<Aligned>,
 }
 
+/// What is to be known of a frame.
+#[derive(Bundle, Clone, Copy)]
+#[ty(bytes: usize, clients: usize)]
+struct Frame {
+    /// The client, one-hot.
+    #[ty(bits(clients))]
+    owner: Bits,
+    #[ty(bits(2))]
+    offset: Bits,
+    /// Beats to come.
+    #[ty(bits(LENGTH_BITS + 1 - clog2(bytes)))]
+    left: Bits,
+    /// Bytes in its last beat, less one.
+    #[ty(bits(clog2(bytes)))]
+    surplus: Bits,
+    /// Bytes are moved out of its last beat.
+    spills: Bool,
+    /// It has no bytes, and does not come.
+    is_empty: Bool,
+}
+
 #[derive(HwEnum, Clone, Copy)]
 enum State {
     Idle,
@@ -63,7 +84,7 @@ const TAIL: usize = 3;
 /// The bytes before the first one are 0. A frame that is too short is filled up with zeros (its last beat is taken as it
 /// is), one that is too long is cut; both are `bad`, like one with an error.
 ///
-/// A beat in each cycle; a cycle between two frames, and one for bytes that were moved out of the last beat. `data[..].ready`
+/// A beat in each cycle, and one for bytes that were moved out of the last one; a frame takes two cycles at least. `data[..].ready`
 /// is combinational in `aligned.ready`.
 #[hdl]
 pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
@@ -72,14 +93,10 @@ pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
         io.aligned.assert_stable();
         let lane_bits = clog2(bytes);
         let state = reg_enum(State::Idle);
-        let owner = reg_without_reset(bits(clients));
-        let offset = reg_without_reset(bits(2));
-        /// Beats of the frame to come.
-        let left = reg_without_reset(bits(LENGTH_BITS + 1 - lane_bits));
-        /// Bytes in its last beat, less one.
-        let surplus = reg_without_reset(bits(lane_bits));
-        /// Bytes are moved out of its last beat.
-        let spills = reg_without_reset(flag());
+        let frame = reg_without_reset(Frame::ty(bytes, clients));
+        let Frame { owner, offset, left, surplus, spills, .. } = frame;
+        /// `left` is 1.
+        let is_final = reg_without_reset(flag());
         /// Its last beat has been taken.
         let ended = reg_without_reset(flag());
         let bad = reg_without_reset(flag());
@@ -106,7 +123,6 @@ pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
             select(&options, offset)
         });
         let moved: Vec<Bits> = moved.collect();
-        let is_final = left.eq(1);
         let count = (surplus.zext(beat.count.width()) + 1).eq(beat.count);
         let fits = is_final.mux(beat.last & count, !beat.last);
         let is_bad = bad | (takes & (ended | !fits | (beat.last & beat.error)));
@@ -126,31 +142,44 @@ pub(super) fn aligner(bytes: usize, clients: usize) -> AlignerIo {
         let finishes = (taken & is_final & !spills & has_ended)
             | (flushes & room & ended)
             | (drains & offered & beat.last);
-        io.job.ready.set(state.is(State::Idle));
         when(taken, || {
             left.set(left - 1);
+            is_final.set(left.eq(2));
             tail.set(new.slice(8 * (bytes - TAIL), 8 * TAIL));
             ended.set(has_ended);
             bad.set(is_bad);
             when(is_final, || state.set(spills.mux(State::Flush.to_enum(), State::Drain.to_enum())));
         });
         when(flushes & room, || state.set(State::Drain));
-        when(finishes, || state.set(State::Idle));
+        let has_next = reg_flag(false);
+        let next = reg_without_reset(frame);
+        when(finishes | state.is(State::Idle), || {
+            frame.set(next);
+            is_final.set(next.left.eq(1));
+            ended.set(next.is_empty);
+            bad.set(false);
+            tail.set(tail.zero());
+            state.set(State::Idle);
+            has_next.set(false);
+            when(has_next, || {
+                state.set(next.is_empty.mux(State::Flush.to_enum(), State::Take.to_enum()));
+            });
+        });
+        io.job.ready.set(!has_next);
         when(io.job.fire(), || {
             let Job { client, offset: distance, length } = io.job.payload;
             let (distance, length) = (Bits::from(distance), Bits::from(length));
             let padded = length.wide_add(lit(bytes - 1, LENGTH_BITS));
             let last_lane = padded.trunc(lane_bits);
-            let is_empty = !length.any();
-            owner.set(prim::decode(client, clients));
-            offset.set(distance);
-            left.set(padded.slice(lane_bits, left.width()));
-            surplus.set(last_lane);
-            spills.set(last_lane.wide_add(distance.zext(lane_bits)).bit(lane_bits));
-            ended.set(is_empty);
-            bad.set(false);
-            tail.set(tail.zero());
-            state.set(is_empty.mux(State::Flush.to_enum(), State::Take.to_enum()));
+            has_next.set(true);
+            next.set(Frame {
+                owner: prim::decode(client, clients),
+                offset: distance,
+                left: padded.slice(lane_bits, left.width()),
+                surplus: last_lane,
+                spills: last_lane.wide_add(distance.zext(lane_bits)).bit(lane_bits),
+                is_empty: !length.any(),
+            });
         });
     })
 }

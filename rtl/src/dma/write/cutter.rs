@@ -89,27 +89,20 @@ pub(super) struct CutterIo {
     pub idle: Bool,
 }
 
-#[derive(HwEnum, Clone, Copy)]
-enum State {
-    Idle,
-    /// The first packet is measured.
-    Measure,
-    /// Payload moves.
-    Move,
-}
-
 /// Cuts at multiples of the largest payload.
 ///
 /// ```text
-///  aligned ─┬──────────────► by words ─► payload
-///           └─► [previous] ─►   ▲
-///  command ─► what is left ─► size ─► packet
+///  command ─► what is left ─► next packet ─► packet
+///                                  ▼
+///  aligned ─┬────────────────► by words ───► payload
+///           └─► [previous] ──►
 /// ```
 ///
 /// The first packet of a command has its words where they come. All others begin at a multiple of the beat, and their words
 /// move by the same number: what of their beats came a beat earlier waits in `previous`.
 ///
-/// A beat in each cycle; two cycles between two commands, so that the next one is taken by a register's word. The streams are combinational in each other.
+/// A beat in each cycle; a command takes two cycles at least. What its first packet is like is worked out while the last one of
+/// the command before it moves. The streams are combinational in each other.
 #[hdl]
 pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
     let bytes = config.bytes;
@@ -117,37 +110,34 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
     module(name, CutterIo::ty(config, clients), |io| {
         let words = bytes / 4;
         let word_bits = clog2(words);
-        let state = reg_enum(State::Idle);
-        io.idle.set(state.is(State::Idle));
+        let ones = !lit(0, 4);
+
+        // The packet whose payload moves.
+        let is_moving = reg_flag(false);
         let origin = reg_without_reset(Origin::ty(config, clients));
-        /// Of this packet, in words.
+        /// In words.
         let address = reg_without_reset(bits(62));
         let size = reg_without_reset(bits(SIZE_BITS));
+        let enables = reg_without_reset(bits(4));
+        let last_enables = reg_without_reset(bits(4));
         /// The command ends with it.
         let ends = reg_without_reset(flag());
-        /// Words behind this packet; at first all.
-        let left = reg_without_reset(bits(LENGTH_BITS - 1));
-        /// Words of this packet that have not moved.
-        let inside = reg_without_reset(bits(SIZE_BITS));
-        /// Most words of the next packet.
-        let most = reg_without_reset(bits(SIZE_BITS));
-        /// Words that later packets move up by, and this one.
-        let later_distance = reg_without_reset(bits(word_bits));
+        /// Words that it moves up by.
         let distance = reg_without_reset(bits(word_bits));
-        /// Of the first and of the last word of the command.
-        let first_enables = reg_without_reset(bits(4));
-        let last_enables = reg_without_reset(bits(4));
-        let bad = reg_without_reset(flag());
+        /// Words that have not moved.
+        let inside = reg_without_reset(bits(SIZE_BITS));
+        /// They fit into a beat.
+        let fits = reg_without_reset(flag());
+        /// They are all in `previous`, and nothing else is.
+        let is_rest = reg_without_reset(flag());
 
         // A beat.
-        let fits = inside.le(words);
-        /// All words of it are in `previous`.
-        let is_rest = ends & inside.le(distance.zext(SIZE_BITS));
-        let goes = state.is(State::Move) & io.payload.ready & io.packet.ready;
+        let goes = is_moving & io.payload.ready & io.packet.ready;
         let has_source = is_rest | io.aligned.valid;
         io.aligned.ready.set(goes & !is_rest);
         let moves = goes & has_source;
         let previous = reg_without_reset(bits(8 * bytes));
+        let bad = reg_without_reset(flag());
         when(io.aligned.fire(), || {
             previous.set(io.aligned.payload.data);
             bad.set(io.aligned.payload.bad);
@@ -160,62 +150,85 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
             select(&options, distance)
         });
         let moved: Vec<Bits> = moved.collect();
-        io.payload.valid.set(state.is(State::Move) & has_source & io.packet.ready);
+        io.payload.valid.set(is_moving & has_source & io.packet.ready);
         io.payload.payload.data.set(cat(moved.into_iter().rev()));
         let surplus = fits.mux(inside.trunc(word_bits) - 1, !lit(0, word_bits));
         io.payload.payload.surplus.set(surplus);
         io.payload.payload.last.set(fits);
+        when(moves, || {
+            inside.set(inside - words);
+            fits.set(inside.le(2 * words));
+            is_rest.set(ends & inside.le(cat([lit(1, 1), distance]).zext(SIZE_BITS)));
+        });
 
         // Its header.
-        let is_single = size.eq(1);
-        let ones = !lit(0, 4);
-        let last = ends.mux(last_enables, ones);
-        io.packet.valid.set(state.is(State::Move) & has_source & io.payload.ready & fits);
+        io.packet.valid.set(is_moving & has_source & io.payload.ready & fits);
         io.packet.payload.set(Packet {
             origin,
             ends,
             poisoned: ends & is_rest.mux(bad, io.aligned.payload.bad),
             size,
             address: address.as_u(),
-            enables: (first_enables & is_single.mux(last, ones)).as_u(),
-            last_enables: is_single.mux(last.zero(), last).as_u(),
+            enables: enables.as_u(),
+            last_enables: last_enables.as_u(),
         });
 
-        // The next packet.
+        // What is left of the command, and the next packet.
+        let is_left = reg_flag(false);
+        let is_first = reg_without_reset(flag());
+        let next_origin = reg_without_reset(origin);
+        let next_address = reg_without_reset(bits(62));
+        /// Words.
+        let left = reg_without_reset(bits(LENGTH_BITS - 1));
+        /// Most words of the next packet.
+        let most = reg_without_reset(bits(SIZE_BITS));
+        /// Words that all packets but the first move up by.
+        let later_distance = reg_without_reset(bits(word_bits));
+        /// Of the first and of the last word of the command.
+        let (of_first, of_last) = (reg_without_reset(bits(4)), reg_without_reset(bits(4)));
         let largest = Bits::from(io.largest);
         let mask = cat([largest.eq(2), largest.ge(1)]);
         let limit = cat([largest.eq(2), largest.eq(1), largest.eq(0)]);
         let limit = cat([limit, lit(0, 5)]);
-        let measures = state.is(State::Measure) | (moves & fits & !ends);
         let rest = left.zext(LENGTH_BITS) - most.zext(LENGTH_BITS);
         let is_short = rest.bit(LENGTH_BITS - 1) | !rest.any();
-        when(moves, || inside.set(inside - words));
-        when(measures, || {
-            let words = is_short.mux(left.trunc(SIZE_BITS), most);
-            size.set(words);
-            inside.set(words);
-            left.set(is_short.mux(left.zero(), rest.trunc(left.width())));
+        let has_room = !is_moving | (moves & fits);
+        when(has_room, || {
+            is_moving.set(is_left);
+            origin.set(next_origin);
+            address.set(next_address);
+            let words_left = is_short.mux(left.trunc(SIZE_BITS), most);
+            size.set(words_left);
+            inside.set(words_left);
             ends.set(is_short);
-            most.set(limit);
-            state.set(State::Move);
+            // The smaller of both.
+            fits.set(left.le(words) | most.le(words));
+            is_rest.set(!is_first & is_short & left.le(later_distance.zext(left.width())));
+            distance.set(is_first.mux(later_distance.zero(), later_distance));
+            let (first, last) = (is_first.mux(of_first, ones), is_short.mux(of_last, ones));
+            let is_single = left.eq(1) | most.eq(1);
+            enables.set(first & is_single.mux(last, ones));
+            last_enables.set(is_single.mux(last.zero(), last));
         });
-        when(moves & fits, || {
-            let blocks = address.slice(5, 57) | mask.zext(57);
-            address.set(cat([blocks + 1, lit(0, 5)]));
-            first_enables.set(ones);
-            distance.set(later_distance);
+        when(has_room & is_left, || {
+            is_left.set(!is_short);
+            is_first.set(false);
+            left.set(rest.trunc(left.width()));
+            most.set(limit);
+            let blocks = next_address.slice(5, 57) | mask.zext(57);
+            next_address.set(cat([blocks + 1, lit(0, 5)]));
         });
 
         // The next command.
-        when(moves & fits & ends, || state.set(State::Idle));
-        io.command.ready.set(state.is(State::Idle));
+        io.idle.set(!is_left & !is_moving);
+        io.command.ready.set(!is_left);
         when(io.command.fire(), || {
             let Routed { port: client, beat: command } = io.command.payload;
             let (length, start) = (Bits::from(command.length), Bits::from(command.address));
             let (offset, word) = (start.trunc(2), start.slice(2, 62));
             let end = offset + length.trunc(2);
             let is_empty = !length.any();
-            origin.set(Origin {
+            next_origin.set(Origin {
                 client,
                 function: command.function,
                 requester: io.identity.routing_id(config, command.function),
@@ -223,15 +236,15 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
                 is_empty,
                 era: io.era,
             });
-            address.set(word);
+            is_left.set(true);
+            is_first.set(true);
+            next_address.set(word);
             let total = length.wide_add(offset.zext(LENGTH_BITS) + 3).slice(2, LENGTH_BITS - 1);
             left.set(is_empty.mux(lit(1, left.width()), total));
             most.set(limit - cat([word.slice(5, 2) & mask, word.trunc(5)]).zext(SIZE_BITS));
             later_distance.set(word.trunc(word_bits));
-            distance.set(distance.zero());
-            first_enables.set(ones << offset);
-            last_enables.set(select(&[0b1111, 0b0001, 0b0011, 0b0111].map(|enables| lit(enables, 4)), end));
-            state.set(State::Measure);
+            of_first.set(ones << offset);
+            of_last.set(select(&[0b1111, 0b0001, 0b0011, 0b0111].map(|enables| lit(enables, 4)), end));
         });
     })
 }
