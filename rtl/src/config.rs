@@ -18,6 +18,18 @@ pub struct Config {
     pub cells: usize,
     /// The clock in kHz, which rates are counted with: a multiple of 125, 1000 to 1000000.
     pub clock_khz: usize,
+    pub vf_places: VfPlaces,
+}
+
+/// Where virtual functions are among the routing IDs: First VF Offset and VF Stride (9.3.3.9, 9.3.3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VfPlaces {
+    /// One behind the other: behind the manager as long as all have a place on the physical function's device or with ARI on
+    /// its bus, else on the next bus. 2 or 256, and 1.
+    Compact,
+    /// Each is function 0 of a device of its own, from device 1 on; beyond device 31 on the next bus. 8 and 8, with ARI and
+    /// without.
+    Slots,
 }
 
 /// Beats of a cell of the packet buffer.
@@ -29,12 +41,30 @@ pub const MAX_FRAME: usize = 9600 + 14 + 8;
 impl Config {
     /// For boards: 64 bit, one wire, manager, PF and three VFs.
     pub fn small() -> Config {
-        Config { name: "small", wires: 1, vfs: 3, bytes: 8, entries: 256, cells: 1024, clock_khz: 156_250 }
+        Config {
+            name: "small",
+            wires: 1,
+            vfs: 3,
+            bytes: 8,
+            entries: 256,
+            cells: 1024,
+            clock_khz: 156_250,
+            vf_places: VfPlaces::Compact,
+        }
     }
 
     /// The class of the Neterion X3100: 128 bit, two wires, manager, PF and 16 VFs.
     pub fn x3100() -> Config {
-        Config { name: "x3100", wires: 2, vfs: 16, bytes: 16, entries: 512, cells: 4096, clock_khz: 250_000 }
+        Config {
+            name: "x3100",
+            wires: 2,
+            vfs: 16,
+            bytes: 16,
+            entries: 512,
+            cells: 4096,
+            clock_khz: 250_000,
+            vf_places: VfPlaces::Compact,
+        }
     }
 
     /// As [`Config::x3100`] with 256 bit.

@@ -7,6 +7,7 @@ mod tests;
 
 use super::{
     functions::{is_virtual, virtuals},
+    identity::places,
     space::{Kind, Live, PAGE_SIZES},
 };
 use crate::{config::Config, prim};
@@ -365,7 +366,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.vf_enable.set(vf_enable);
 
         // What it reads.
-        let (first_vf, stride) = places(number, routing);
+        let (first_vf, stride) = places(config, number, routing);
         let (sr_iov_list, _) = map.field("routing.head.id").expect("every function has it");
         let shown = |live: Live| match live {
             Live::Multifunction => io.multifunction.bits(),
@@ -409,11 +410,4 @@ pub(super) fn within_page(page: Bits) -> Bits {
     let is_above = |bit: usize| page.slice(bit - 11, 22 - bit + 1).any();
     let bits = (12..22).map(is_above);
     cat([lit(0, 10), vector(bits), lit(0, 12)])
-}
-
-/// Where the first virtual function is, and how far apart they are (9.3.3.9, 9.3.3.10). Behind the manager as long as all
-/// have a place on the physical function's own device, else on the next bus.
-pub(super) fn places(number: Bits, alternative_routing: Bool) -> (Bits, Bits) {
-    let fit = alternative_routing | number.le(6);
-    (fit.mux(lit(2, 16), lit(256, 16)), lit(1, 16))
 }

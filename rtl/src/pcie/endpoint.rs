@@ -7,9 +7,9 @@ use super::{
     base_addresses::base_addresses,
     completer::completer,
     config_requests::config_requests,
-    configuration::{Settings, configuration, function_bits, places},
+    configuration::{Settings, configuration, function_bits},
     errors::ErrorEvent,
-    identity::Identity,
+    identity::{Identity, places},
     msix::{Vector, msix},
     receiver::receiver,
     register_bus::{RegisterAccess, RegisterAnswer},
@@ -164,7 +164,7 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         completer.posted.connect(&receiver.posted);
         completer.posted_data.connect(&receiver.posted_data);
         completer.non_posted.connect(&receiver.non_posted);
-        let (first_vf, _) = places(settings.vf_number.into(), settings.alternative_routing);
+        let (first_vf, _) = places(config, settings.vf_number.into(), settings.alternative_routing);
         let first_vf = io.legacy.mux(lit(2, 16), first_vf);
         let identity = Identity { bus: requests.bus, first_vf: delay_without_reset(first_vf).as_u() };
         completer.identity.set(identity);

@@ -331,6 +331,7 @@ impl ConfigParameters {
             entries: self.entries.unwrap_or(base.entries),
             cells: self.cells.unwrap_or(base.cells),
             clock_khz: self.clock_khz.unwrap_or(base.clock_khz),
+            ..base
         }
     }
 }

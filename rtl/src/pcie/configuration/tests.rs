@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    config::VfPlaces,
     pcie::space::{self, Attribute, Field, Kind, Live, Sticky, Structure, space},
     testing::{Bench, Rng},
 };
@@ -438,6 +439,15 @@ fn numbers_of_virtual_functions() {
         }
         pair.access(0, number, Some((3, 10)));
         assert_eq!(pair.access(0, number, None), 0, "more than there are");
+    }
+    let slots = Config { vf_places: VfPlaces::Slots, ..many() };
+    let mut slots = Pair::new(&slots, false, 6);
+    for routing in [0, 1 << 4] {
+        slots.access(0, control, Some((3, routing)));
+        for count in 0..=9 {
+            slots.access(0, number, Some((3, count)));
+            assert_eq!(slots.access(0, places, None), 0x0008_0008, "{count}");
+        }
     }
     for (size, kept) in [(2, 2), (0x10, 0x10), (0x11, 0x10), (4, 0x10), (0, 0x10), (0x400, 0x400), (1, 1)] {
         pair.access(0, page, Some((15, size)));
