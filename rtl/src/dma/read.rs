@@ -138,9 +138,10 @@ pub struct ReadEngineIo {
     #[input]
     #[ty(bits(config.functions()))]
     pub stopped: Bits,
-    /// Requests wait for ever.
+    /// Functions whose requests wait for ever.
     #[input]
-    pub timeout_disable: Bool,
+    #[ty(bits(config.functions()))]
+    pub timeout_disable: Bits,
     /// A sixteenth of the time that a request may take has passed.
     #[input]
     pub tick: Bool,

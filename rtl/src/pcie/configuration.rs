@@ -81,14 +81,19 @@ pub struct Settings {
     /// Functions whose own base addresses are answered.
     #[ty(bits(config.functions()))]
     pub memory_space: Bits,
-    /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next four.
+    /// Most bytes of payload that is sent: 128 shifted left by this, 0 to 2. With ARI capabilities, that is with SR-IOV, as
+    /// function 0 has it (7.5.3.4); in the legacy personality the smallest of all functions that may send (2.2.2).
     pub payload: U<3>,
-    /// Most bytes of a read request: 128 shifted left by this, 0 to 5.
+    /// Most bytes of payload that is received: likewise, but the largest of all functions.
+    pub received_payload: U<3>,
+    /// Most bytes of a read request: 128 shifted left by this, 0 or 1; longer ones are not sent. What every function may that
+    /// sends; so are the next two. The physical function counts with its virtual ones.
     pub read_request: U<3>,
     pub extended_tags: Bool,
     pub relaxed_ordering: Bool,
-    /// Requests wait for ever for their completion.
-    pub timeout_disable: Bool,
+    /// Functions whose requests wait for ever for their completion; virtual ones with their physical one.
+    #[ty(bits(config.functions()))]
+    pub timeout_disable: Bits,
     /// Virtual functions are there.
     pub vf_enable: Bool,
     /// Their base addresses are answered.
@@ -336,21 +341,46 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             when(changes & at(path) & of_physical, || kept.set(new.slice(field.low, field.width)));
             kept
         };
+        // A virtual function is in the power state of its physical one (9.6.1), and other settings are as well.
+        let with_virtuals =
+            |own: Bits| own | (own.bit(0).bits().repeat(functions) & virtuals(config, io.legacy));
         let settings = &io.settings;
-        settings.bus_master.set(each("header.command_status.bus_master"));
+        let bus_master = each("header.command_status.bus_master");
+        settings.bus_master.set(bus_master);
         settings.memory_space.set(each("header.command_status.memory_space"));
         settings.msix_enable.set(each("msix.head.enable"));
         settings.msix_mask.set(each("msix.head.function_mask"));
-        // A virtual function is in the power state of its physical one (9.6.1).
-        let asleep = each("power.control.power_state");
-        let with_physical = asleep.bit(0).bits().repeat(functions) & virtuals(config, io.legacy);
-        settings.asleep.set(asleep | with_physical);
-        let at_most = |value: Bits, most: usize| value.gt(most).mux(lit(most as u128, 3), value).as_u();
-        settings.payload.set(at_most(first("express.device_control.payload", 3), 2));
-        settings.read_request.set(at_most(first("express.device_control.read_request", 3), 5));
-        settings.extended_tags.set(first("express.device_control.extended_tags_enable", 1).as_bool());
-        settings.relaxed_ordering.set(first("express.device_control.relaxed_ordering", 1).as_bool());
-        settings.timeout_disable.set(first("express.device_control_2.timeout_disable", 1).as_bool());
+        settings.asleep.set(with_virtuals(each("power.control.power_state")));
+        settings.timeout_disable.set(with_virtuals(each("express.device_control_2.timeout_disable")));
+
+        // Those of functions that are not virtual, of which there are eight at most.
+        let own = functions.min(8);
+        let at_least = |path: &str, least: usize| {
+            let (_, field) = map.field(path).expect("every kind has it, or reads 0");
+            let kept = reg(bits(own));
+            let is_own = !function.zext(7).slice(3, 4).any();
+            let value = new.slice(field.low, field.width);
+            when(changes & at(path) & is_own, || kept.at(function.trunc(clog2(own))).set(value.ge(least)));
+            kept
+        };
+        let is_ordinary = !virtuals(config, io.legacy).trunc(own);
+        let sends = delay((bus_master.trunc(own) & is_ordinary) | vf_enable.bits().zext(own));
+        let for_all = |flags: Bits, whose: Bits| !(whose & !flags).any();
+        let payloads = [1, 2].map(|least| at_least("express.device_control.payload", least));
+        let first_only = lit(1, own);
+        let [sent, received] =
+            [(sends, for_all as fn(Bits, Bits) -> Bool), (is_ordinary, |flags, whose| (whose & flags).any())]
+                .map(|(whose, decides)| {
+                    let whose = io.legacy.mux(whose, first_only);
+                    let [middle, large] = payloads.map(|flags| decides(flags, whose));
+                    delay(vector([middle & !large, large]).zext(3)).as_u()
+                });
+        settings.payload.set(sent);
+        settings.received_payload.set(received);
+        let all_may = |path: &str| delay(for_all(at_least(path, 1), sends));
+        settings.read_request.set(all_may("express.device_control.read_request").bits().zext(3).as_u());
+        settings.extended_tags.set(all_may("express.device_control.extended_tags_enable"));
+        settings.relaxed_ordering.set(all_may("express.device_control.relaxed_ordering"));
         settings.vf_memory_space.set(first("virtualization.control.memory_space", 1).as_bool());
         let number = first("virtualization.number.number", 16);
         let routing = first("virtualization.control.alternative_routing", 1).as_bool();

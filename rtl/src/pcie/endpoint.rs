@@ -160,7 +160,7 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         rx.valid.set(io.rx_tlp.valid & cleared);
         rx.payload.set(io.rx_tlp.payload);
         io.rx_tlp.ready.set(rx.ready & cleared);
-        receiver.payload.set(settings.payload);
+        receiver.payload.set(settings.received_payload);
         completer.posted.connect(&receiver.posted);
         completer.posted_data.connect(&receiver.posted_data);
         completer.non_posted.connect(&receiver.non_posted);

@@ -55,9 +55,10 @@ pub struct WatchIo {
     #[input]
     #[ty(bits(config.functions()))]
     pub stopped: Bits,
-    /// No request times out.
+    /// Functions whose requests do not time out.
     #[input]
-    pub timeout_disable: Bool,
+    #[ty(bits(config.functions()))]
+    pub timeout_disable: Bits,
     /// Tags that are not to be released in the next cycle.
     #[input]
     #[ty(vec![Valid::ty(bits(clog2(tags))); IN_USE])]
@@ -131,7 +132,7 @@ pub fn watch(config: &Config, clients: usize, tags: usize) -> WatchIo {
         let end_age = delay_without_reset(now - Bits::from(read_given_up.time));
         let counts = delay_without_reset(read_given_up.pending);
         let is_stopped = delay_without_reset(io.stopped.at(read_function));
-        let times_out = delay_without_reset(!io.timeout_disable);
+        let times_out = delay_without_reset(!io.timeout_disable.at(read_function));
         let live = delay(read_waiting & !read_ended);
         let quarantined = delay(read_waiting & read_ended);
         let is_blocked = delay_without_reset(io.blocked.at(read_function));

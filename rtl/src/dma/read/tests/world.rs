@@ -173,7 +173,7 @@ impl World {
         bench.sim.poke(io.read_request, plan.read_request.into());
         bench.sim.poke(io.extended_tags, plan.extended_tags);
         bench.sim.poke(io.relaxed_ordering, true);
-        bench.sim.poke(io.timeout_disable, false);
+        bench.sim.poke(io.timeout_disable, 0);
         World {
             clients: (0..plan.clients).map(|_| Client::default()).collect(),
             tags: vec![None; 256],
@@ -493,7 +493,7 @@ impl World {
 
     pub fn disable_timeouts(&mut self) {
         self.timeout_disable = true;
-        self.bench.sim.poke(self.io.timeout_disable, true);
+        self.bench.sim.poke(self.io.timeout_disable, (1 << self.stopped.len()) - 1);
     }
 
     pub fn pending(&mut self, function: usize) -> bool {
