@@ -215,7 +215,7 @@ enum Task {
 /// What a register is stands in a ROM that is made of [`super::space`]; the bits that it stores, in a memory with a word for each
 /// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
 ///
-/// A reset walks over all registers of a function: 896 cycles. After the fundamental reset all functions are reset so,
+/// A reset walks over all registers of a function: 896 cycles, and as long again if others are accessed all the time. After the fundamental reset all functions are reset so,
 /// sticky bits included.
 ///
 /// Software cannot write what makes no sense: more virtual functions than there are, or a number or a page size while they
@@ -237,17 +237,21 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let cleared = reg(flag());
         io.cleared.set(cleared);
 
-        // Whose turn it is: resets come first, marks before accesses, but for a mark behind another one.
+        // Whose turn it is: resets come first, marks before accesses, but for a mark behind another one. Between two registers of a
+        // reset there is room for an access to another function.
         /// The register that a reset is at; after the fundamental reset also the function.
         let walk = reg(bits(function_bits + REGISTER_BITS));
         let walk_register = walk.trunc(REGISTER_BITS);
         let walk_function = cleared.mux(io.reset.payload.function, walk.slice(REGISTER_BITS, function_bits));
-        let walks = !cleared | io.reset.valid;
+        let resetting = !cleared | io.reset.valid;
+        let is_other = cleared & io.access.payload.function.ne(walk_function);
+        let lets_pass = task.is(Task::Reset) & is_other;
+        let walks = resetting & !(lets_pass & io.access.valid);
         let idle = state.is(State::Idle);
         let marked = task.is(Task::Mark);
-        let takes_mark = io.mark.valid & !(io.access.valid & marked);
-        io.mark.ready.set(idle & !walks & !(io.access.valid & marked));
-        io.access.ready.set(idle & !walks & !takes_mark);
+        let takes_mark = io.mark.valid & !resetting & !(io.access.valid & marked);
+        io.mark.ready.set(idle & !resetting & !(io.access.valid & marked));
+        io.access.ready.set(idle & !takes_mark & (!resetting | lets_pass));
         when(idle, || {
             access.set(io.access.payload);
             task.set(Task::Access);

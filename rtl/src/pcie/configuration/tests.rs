@@ -484,6 +484,46 @@ fn numbers_of_virtual_functions() {
     );
 }
 
+/// While a function is reset every other one is still accessed, in turn with the registers of the reset.
+#[test]
+fn others_are_accessed_during_a_reset() {
+    for legacy in [false, true] {
+        let mut pair = Pair::new(&many(), legacy, 8);
+        for function in 0..pair.functions {
+            for register in 0..REGISTERS {
+                pair.access(function, register, Some((15, u32::MAX)));
+            }
+        }
+        pair.bench.sim.poke(pair.io.reset.payload.function, 2);
+        pair.bench.sim.poke(pair.io.reset.payload.sticky, true);
+        pair.bench.sim.poke(pair.io.reset.valid, true);
+        let mut random = Rng::with_seed(8);
+        let (start, mut count) = (pair.bench.sim.cycles(), 0);
+        while !pair.bench.sim.peek(pair.io.reset.ready) {
+            let function = [0, 1, 3, 10][random.usize(0..4)];
+            let register = random.usize(0..REGISTERS);
+            match random.bool() {
+                true => pair.read(function, register),
+                false => _ = pair.access(function, register, Some((15, random.u32(..)))),
+            }
+            count += 1;
+            // No further access is on offer: the walk goes on.
+            (0..random.usize(0..9)).for_each(|_| {
+                if !pair.bench.sim.peek(pair.io.reset.ready) {
+                    pair.cycle();
+                }
+            });
+        }
+        pair.cycle();
+        pair.bench.sim.poke(pair.io.reset.valid, false);
+        let cycles = pair.bench.sim.cycles() - start;
+        assert!(count > 60 && cycles < (2 * CYCLES * REGISTERS + 20) as u64, "{count} in {cycles}");
+        pair.model.reset(2, true);
+        pair.read_all();
+        pair.check_settings();
+    }
+}
+
 /// A flood of errors does not keep the host from the registers, nor do accesses keep errors from being noted; a reset
 /// comes before both.
 #[test]
