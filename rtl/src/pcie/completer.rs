@@ -368,7 +368,7 @@ pub fn completer(config: &Config) -> CompleterIo {
         let config_fails = configured & Bits::from(config_header.status).any();
         let fails = completes & !goes_on & !has_data & completions.enq.valid;
         let drops = searched & is_posted & (!io.hit.payload.found | poisoned | too_long);
-        let aborts = gathers & is_posted & is_last & aborted;
+        let aborts = delay(gathers & is_posted & is_last & aborted);
         io.error.valid.set(config_fails | fails | drops | aborts);
         io.error.payload.header.set(raw);
         io.error.payload.kind.set(ErrorKind::Unsupported);

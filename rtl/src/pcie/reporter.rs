@@ -22,7 +22,8 @@
 //!   uncorrectable status (figure 6-2).
 //! - An error that is not masked is logged if none is: if the bit that First Error Pointer names is 0 in the uncorrectable
 //!   status. Software clears that bit when it is done with the log (6.2.4.2).
-//! - A function that is stopped sends no message, and an error of it that comes then is dropped. What came before still makes
+//! - A function that is stopped sends no message, and an error of it that comes then is dropped, but for a completion that
+//!   nobody expects: no function claims it, and so it is an error of none. What came before still makes
 //!   its marks: a reset waits until that is done (`flush`), and so nothing of it is left behind the reset.
 //!
 //! # Timing
@@ -197,13 +198,12 @@ pub fn reporter(config: &Config) -> ReporterIo {
         events.enq.valid.set(io.error.valid & events.enq.ready);
         events.enq.payload.set(io.error.payload);
         let event = events.deq.payload;
-        /// Of each event, one cycle later: whether it is dropped.
-        let drops = prim::fifo(flag(), EVENTS);
+        /// Of each event, one cycle later: whether its function was stopped.
+        let late = prim::fifo(flag(), EVENTS);
         let came = delay_without_reset(io.error.payload.function);
-        let is_malformed = delay_without_reset(io.error.payload.kind.is(ErrorKind::Malformed));
-        drops.enq.valid.set(delay(events.enq.fire()));
-        drops.enq.payload.set(came.valid & !is_malformed & io.stopped.at(came.payload));
-        let waits = drops.deq.valid;
+        late.enq.valid.set(delay(events.enq.fire()));
+        late.enq.payload.set(came.valid & io.stopped.at(came.payload));
+        let (waits, is_late) = (late.deq.valid, late.deq.payload);
 
         // What it is.
         let is = |kind: ErrorKind| delay_without_reset(event.kind.is(kind));
@@ -224,7 +224,9 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let is_error = !(received_abort | received_unsupported | sent_poisoned);
         let of_another =
             (unsupported & !is_poisoned) | (aborted & !is_posted) | unexpected | (poisoned & is_completion);
-        let of_one = event.function.valid & !event.kind.is(ErrorKind::Malformed);
+        let is_of_all =
+            event.kind.is(ErrorKind::Malformed) | (event.kind.is(ErrorKind::UnexpectedCompletion) & is_late);
+        let of_one = event.function.valid & !is_of_all;
 
         // Whose registers decide.
         let owner = is_virtual(config, function, io.legacy).mux(function.zero(), function);
@@ -352,7 +354,7 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let is_last = of_one | (function.zext(7) + 1).ge(count.zext(7)) | function.eq(functions - 1);
         let ends = state.is(State::Next) & is_last;
         events.deq.ready.set(ends);
-        drops.deq.ready.set(ends);
+        late.deq.ready.set(ends);
         /// Events that a flush waits for.
         let ahead = reg(events.occupancy);
         let left = ends.bits().zext(ahead.width());
@@ -376,7 +378,7 @@ pub fn reporter(config: &Config) -> ReporterIo {
             State::Idle => {
                 said.set(0);
                 when(waits, || begins(of_one.mux(event.function.payload, function.zero())));
-                when(waits & drops.deq.payload, || state.set(State::Next));
+                when(waits & is_late & of_one, || state.set(State::Next));
             }
             State::Ask => {
                 when(io.access.ready, || state.set(State::Await));

@@ -390,3 +390,38 @@ fn what_status_shows() {
     host.wait(300);
     assert_eq!(status(&mut host), 1 << 11, "Signaled Target Abort");
 }
+
+/// A virtual function that still answers when its physical one is reset answers from the place that it had.
+#[test]
+fn a_completion_keeps_its_completer() {
+    let mut host = Host::new(&Config { vfs: 9, ..Config::small() });
+    host.write(0, "virtualization.number.number", 9);
+    host.write(0, "virtualization.bar0.address", 0x4444_0000);
+    host.write(0, "virtualization.control.enable", 9);
+    host.wait(100);
+    // Completions pile up, that of the request for a reset among them; then comes a read from the fourth virtual function.
+    host.sink.pace = 0.0;
+    (0..20).for_each(|_| host.ask(0, "header.id.vendor", None));
+    host.ask(0, "express.device_control.function_reset", Some(1 << 15));
+    host.send(&Packet { header: [1, 5 << 16 | 7 << 8 | 15, 0x4444_C000, 0], payload: vec![] });
+    let asked = (0..1000).find(|_| {
+        host.wait(1);
+        host.bench.sim.peek(host.io.register.valid)
+    });
+    assert!(asked.is_some(), "it is read");
+    host.bench.sim.poke(host.io.register.ready, true);
+    host.wait(1);
+    host.bench.sim.poke(host.io.register.ready, false);
+    assert_eq!(host.bench.sim.peek(host.io.stopped) & 1, 0);
+    host.sink.pace = 1.0;
+    host.wait(3000);
+    assert_eq!(host.bench.sim.peek(host.io.was_reset) & 1, 1);
+    host.sink.got.clear();
+    host.bench.sim.poke(host.io.answer.valid, true);
+    host.bench.sim.poke(host.io.answer.payload.data, 7);
+    host.bench.sim.poke(host.io.answer.payload.aborted, false);
+    host.wait(1);
+    host.bench.sim.poke(host.io.answer.valid, false);
+    let completion = host.completion();
+    assert_eq!((completion.header[1] >> 16, completion.payload), (0x203, vec![7]));
+}
