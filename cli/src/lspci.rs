@@ -4,13 +4,15 @@ use crate::{error::Error, output};
 use clap::ValueEnum;
 use hdl::{Native, elaborate};
 use rtl::{
-    config::Config,
+    config::{Config, VfPlaces},
     pcie::{
         endpoint::endpoint,
         space::{Kind, Personality, space},
     },
 };
-use sim::pcie::{Behaviour, Function, LinkSettings, Machine, Options, Straps, attach, dump, enumerate};
+use sim::pcie::{
+    Behaviour, Configuration, Function, LinkSettings, Machine, Options, Straps, attach, dump, enumerate,
+};
 use std::{fs, path::PathBuf, process::ExitCode};
 
 /// Enumerate the simulated adapter as an operating system does, and list what it finds
@@ -32,6 +34,9 @@ pub struct Arguments {
     /// The port above the adapter does not forward ARI
     #[arg(long)]
     no_ari: bool,
+    /// Each virtual function is a device of its own (First VF Offset 8, VF Stride 8), on a host that reaches all devices
+    #[arg(long)]
+    slots: bool,
     /// Bytes of a page of the host: a power of two from 4096 up
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = page)]
     page: u32,
@@ -73,7 +78,9 @@ fn page(text: &str) -> Result<u32, String> {
 }
 
 pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let Arguments { config, vfs, page, .. } = arguments;
+    let Arguments { vfs, page, slots, .. } = arguments;
+    let vf_places = if *slots { VfPlaces::Slots } else { arguments.config.vf_places };
+    let config = &Config { vf_places, ..arguments.config.clone() };
     let personality = arguments.personality.into();
     if let Personality::Multifunction(functions) = personality
         && functions > config.functions()
@@ -84,6 +91,7 @@ pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
     let straps = Straps { personality, serial: 0x0200_00FF_FE00_0001 };
     let sim = Native::new(&design)?;
     let mut root = attach(sim, (), Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())?;
+    root.bridge().slots = *slots;
     let options = Options { vfs: *vfs, alternative_routing: !arguments.no_ari, page: *page };
     let functions = enumerate(&mut root, &options)?;
     if let Some(path) = &arguments.dump {

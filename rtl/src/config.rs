@@ -22,6 +22,18 @@ pub struct Config {
     pub pairs: usize,
     /// Descriptors of a queue that are kept on chip: a power of two, 8 to 64. Half of them are fetched at once.
     pub prefetch: usize,
+    pub vf_places: VfPlaces,
+}
+
+/// Where virtual functions are among the routing IDs: First VF Offset and VF Stride (9.3.3.9, 9.3.3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VfPlaces {
+    /// One behind the other: behind the manager as long as all have a place on the physical function's device or with ARI on
+    /// its bus, else on the next bus. 2 or 256, and 1.
+    Compact,
+    /// Each is function 0 of a device of its own, from device 1 on; beyond device 31 on the next bus. 8 and 8, with ARI and
+    /// without.
+    Slots,
 }
 
 /// Beats of a cell of the packet buffer.
@@ -43,6 +55,7 @@ impl Config {
             clock_khz: 156_250,
             pairs: 2,
             prefetch: 16,
+            vf_places: VfPlaces::Compact,
         }
     }
 
@@ -58,6 +71,7 @@ impl Config {
             clock_khz: 250_000,
             pairs: 4,
             prefetch: 32,
+            vf_places: VfPlaces::Compact,
         }
     }
 

@@ -118,13 +118,15 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::VfPlaces;
 
     #[test]
     fn every_block_elaborates() {
         let small = Config::small();
         let least = Config { vfs: 0, ..small.clone() };
-        let most = Config { vfs: 62, ..small };
-        for config in Config::all().into_iter().chain([least, most]) {
+        let most = Config { vfs: 62, ..small.clone() };
+        let slots = [0, 3, 62].map(|vfs| Config { vfs, vf_places: VfPlaces::Slots, ..small.clone() });
+        for config in Config::all().into_iter().chain([least, most]).chain(slots) {
             for block in catalogue(&config) {
                 (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
             }

@@ -12,6 +12,10 @@ fn lists_what_an_operating_system_finds() {
     assert!(text.contains("virtualization [148]"), "{text}");
     let dump = fs::read_to_string(directory.path().join("adapter.txt")).unwrap();
     assert_eq!(dump.matches("\n00: f4 1a 41 10 ").count(), 4);
+    let text = stdout(hematite(directory.path(), &["lspci", "--vfs", "2", "--slots", "--no-ari"]));
+    let functions: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+    let ids: Vec<&str> = functions.iter().map(|line| &line[..7]).collect();
+    assert_eq!(ids, ["01:00.0", "01:00.1", "01:01.0", "01:02.0"], "{text}");
     let text = stdout(hematite(directory.path(), &["lspci", "--personality", "two"]));
     assert!(!text.contains("virtualization") && text.contains("01:00.1 0880: 1af4:10f0"), "{text}");
 }

@@ -38,7 +38,8 @@
 //! | its function is blocked: stopped, or no bus master | `Stopped` | in quarantine |
 //!
 //! A tag in *quarantine* is not used until its completion has come whole, which is swallowed, or 32 ticks have passed since
-//! it was issued. While timeouts are disabled time stands still, and only the completion ends the quarantine.
+//! it was issued and 16 since the piece ended. Without timeouts pieces wait for ever; a quarantine ends all the same, after 48
+//! ticks at most.
 //!
 //! A piece that fails ends its command. The rest of it is thrown away as it comes; it is still asked for to its end, unless
 //! the function is blocked.
@@ -137,13 +138,15 @@ pub struct ReadEngineIo {
     #[input]
     #[ty(bits(config.functions()))]
     pub stopped: Bits,
-    /// Requests wait for ever.
+    /// Functions whose requests wait for ever.
     #[input]
-    pub timeout_disable: Bool,
+    #[ty(bits(config.functions()))]
+    pub timeout_disable: Bits,
     /// A sixteenth of the time that a request may take has passed.
     #[input]
     pub tick: Bool,
-    /// Functions with requests that wait for a completion, those in quarantine aside.
+    /// Functions with requests without a completion (Transactions Pending, 7.5.3.5): also those that ended because the function
+    /// is no bus master, but not those that have timed out or are from before a reset.
     #[output]
     #[ty(bits(config.functions()))]
     pub pending: Bits,
@@ -229,7 +232,9 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         completions.waiting.set(waiting);
         completions.ended.set(ended);
         watch.issue.set(issue);
-        watch.tick.set(io.tick & !io.timeout_disable);
+        watch.tick.set(io.tick);
+        watch.timeout_disable.set(io.timeout_disable);
+        watch.stopped.set(delay(io.stopped));
         watch.waiting.set(waiting);
         watch.whole.valid.set(completions.whole);
         watch.whole.payload.set(completions.verdict.payload.tag);
@@ -288,7 +293,7 @@ pub fn read_engine(config: &Config, clients: usize, tags: usize) -> ReadEngineIo
         io.pending.set(watch.pending);
         let leaving = holding.bits().repeat(functions) & decode(function, functions);
         let issued = (issues & piece.is_sent()).bits().repeat(functions) & decode(piece.function, functions);
-        let quiet = delay(!(splitter.busy | leaving | watch.pending | issued));
+        let quiet = delay(!(splitter.busy | leaving | watch.live | issued));
         let mut settled = io.stopped;
         for _ in 0..SETTLING {
             settled = delay(settled) & io.stopped;

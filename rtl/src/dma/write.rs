@@ -11,7 +11,7 @@ use super::{Command, Outcome};
 use crate::{
     config::Config,
     frame::Beat,
-    pcie::{identity::Identity, tlp::TlpBeat},
+    pcie::{configuration::function_bits, identity::Identity, tlp::TlpBeat},
     prim::{self, Policy},
 };
 use hdl::*;
@@ -53,6 +53,10 @@ pub struct WriteEngineIo {
     #[output]
     #[ty(vec![Valid::ty(Enum::ty()); clients])]
     pub done: Vec<Valid<Enum<Outcome>>>,
+    /// A poisoned packet of this function leaves.
+    #[output]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub poisoned: Valid<Bits>,
     /// Memory writes.
     #[output]
     #[ty(Stream::ty(TlpBeat::ty(config.bytes)))]
@@ -131,6 +135,7 @@ pub fn write_engine(config: &Config, clients: usize) -> WriteEngineIo {
             output.set(*done);
         }
         io.packet.connect(&sender.tlp);
+        io.poisoned.set(sender.poisoned);
 
         let comes = command.valid.bits().repeat(config.functions());
         let coming = prim::decode(function, config.functions()) & comes;

@@ -121,7 +121,7 @@ const WAITING: usize = 16;
 /// | longer write | nothing happens, reported as unsupported |
 /// | no function answers to the address | Unsupported Request; a write is dropped |
 /// | poisoned write | nothing happens, reported (2.7.2.2) |
-/// | an access that the function aborts | Completer Abort |
+/// | an access that the function aborts | Completer Abort; of a write the rest is done all the same, and it is reported |
 /// | configuration | [`super::config_requests`] |
 /// | anything else | Unsupported Request |
 ///
@@ -323,8 +323,11 @@ pub fn completer(config: &Config) -> CompleterIo {
         io.config_completion.ready.set(state.is(State::Configured));
 
         // The completion.
+        // A reset of the physical function may move the place of a virtual one that still answers.
+        let identity = reg_without_reset(Identity::ty());
+        when(looks, || identity.set(io.identity));
         let function = found.mux(hit.function, hit.function.zero());
-        let completer_id = io.identity.routing_id(config, function);
+        let completer_id = identity.routing_id(config, function);
         let words = has_data.mux(length, lit(0, 10));
         let answer = CompletionHeader::answering(header, completer_id, ends, words);
         let mut first = answer.first;
@@ -374,11 +377,12 @@ pub fn completer(config: &Config) -> CompleterIo {
         let config_fails = configured & Bits::from(config_header.status).any();
         let fails = completes & !goes_on & !has_data & completions.enq.valid;
         let drops = searched & is_posted & (!io.hit.payload.found | poisoned | too_long);
-        io.error.valid.set(config_fails | fails | drops);
+        let aborts = delay(gathers & is_posted & is_last & aborted);
+        io.error.valid.set(config_fails | fails | drops | aborts);
         io.error.payload.header.set(raw);
         io.error.payload.kind.set(ErrorKind::Unsupported);
         of_function(found, hit.function);
-        when(fails & ends.eq(Status::CompleterAbort as usize), || {
+        when(aborts | (fails & ends.eq(Status::CompleterAbort as usize)), || {
             io.error.payload.kind.set(ErrorKind::CompleterAbort)
         });
         when(config_fails, || {

@@ -7,6 +7,7 @@ mod tests;
 
 use super::{
     functions::{is_virtual, virtuals},
+    identity::places,
     space::{Kind, Live, PAGE_SIZES},
 };
 use crate::{config::Config, prim};
@@ -80,14 +81,19 @@ pub struct Settings {
     /// Functions whose own base addresses are answered.
     #[ty(bits(config.functions()))]
     pub memory_space: Bits,
-    /// Most bytes of payload: 128 shifted left by this, 0 to 2. As function 0 has it; so are the next four.
+    /// Most bytes of payload that is sent: 128 shifted left by this, 0 to 2. With ARI capabilities, that is with SR-IOV, as
+    /// function 0 has it (7.5.3.4); in the legacy personality the smallest of all functions that may send (2.2.2).
     pub payload: U<3>,
-    /// Most bytes of a read request: 128 shifted left by this, 0 to 5.
+    /// Most bytes of payload that is received: likewise, but the largest of all functions.
+    pub received_payload: U<3>,
+    /// Most bytes of a read request: 128 shifted left by this, 0 or 1; longer ones are not sent. What every function may that
+    /// sends; so are the next two. The physical function counts with its virtual ones.
     pub read_request: U<3>,
     pub extended_tags: Bool,
     pub relaxed_ordering: Bool,
-    /// Requests wait for ever for their completion.
-    pub timeout_disable: Bool,
+    /// Functions whose requests wait for ever for their completion; virtual ones with their physical one.
+    #[ty(bits(config.functions()))]
+    pub timeout_disable: Bits,
     /// Virtual functions are there.
     pub vf_enable: Bool,
     /// Their base addresses are answered.
@@ -209,7 +215,7 @@ enum Task {
 /// What a register is stands in a ROM that is made of [`super::space`]; the bits that it stores, in a memory with a word for each
 /// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
 ///
-/// A reset walks over all registers of a function: 896 cycles. After the fundamental reset all functions are reset so,
+/// A reset walks over all registers of a function: 896 cycles, and as long again if others are accessed all the time. After the fundamental reset all functions are reset so,
 /// sticky bits included.
 ///
 /// Software cannot write what makes no sense: more virtual functions than there are, or a number or a page size while they
@@ -231,17 +237,21 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let cleared = reg(flag());
         io.cleared.set(cleared);
 
-        // Whose turn it is: resets come first, marks before accesses, but for a mark behind another one.
+        // Whose turn it is: resets come first, marks before accesses, but for a mark behind another one. Between two registers of a
+        // reset there is room for an access to another function.
         /// The register that a reset is at; after the fundamental reset also the function.
         let walk = reg(bits(function_bits + REGISTER_BITS));
         let walk_register = walk.trunc(REGISTER_BITS);
         let walk_function = cleared.mux(io.reset.payload.function, walk.slice(REGISTER_BITS, function_bits));
-        let walks = !cleared | io.reset.valid;
+        let resetting = !cleared | io.reset.valid;
+        let is_other = cleared & io.access.payload.function.ne(walk_function);
+        let lets_pass = task.is(Task::Reset) & is_other;
+        let walks = resetting & !(lets_pass & io.access.valid);
         let idle = state.is(State::Idle);
         let marked = task.is(Task::Mark);
-        let takes_mark = io.mark.valid & !(io.access.valid & marked);
-        io.mark.ready.set(idle & !walks & !(io.access.valid & marked));
-        io.access.ready.set(idle & !walks & !takes_mark);
+        let takes_mark = io.mark.valid & !resetting & !(io.access.valid & marked);
+        io.mark.ready.set(idle & !resetting & !(io.access.valid & marked));
+        io.access.ready.set(idle & !takes_mark & (!resetting | lets_pass));
         when(idle, || {
             access.set(io.access.payload);
             task.set(Task::Access);
@@ -335,21 +345,46 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
             when(changes & at(path) & of_physical, || kept.set(new.slice(field.low, field.width)));
             kept
         };
+        // A virtual function is in the power state of its physical one (9.6.1), and other settings are as well.
+        let with_virtuals =
+            |own: Bits| own | (own.bit(0).bits().repeat(functions) & virtuals(config, io.legacy));
         let settings = &io.settings;
-        settings.bus_master.set(each("header.command_status.bus_master"));
+        let bus_master = each("header.command_status.bus_master");
+        settings.bus_master.set(bus_master);
         settings.memory_space.set(each("header.command_status.memory_space"));
         settings.msix_enable.set(each("msix.head.enable"));
         settings.msix_mask.set(each("msix.head.function_mask"));
-        // A virtual function is in the power state of its physical one (9.6.1).
-        let asleep = each("power.control.power_state");
-        let with_physical = asleep.bit(0).bits().repeat(functions) & virtuals(config, io.legacy);
-        settings.asleep.set(asleep | with_physical);
-        let at_most = |value: Bits, most: usize| value.gt(most).mux(lit(most as u128, 3), value).as_u();
-        settings.payload.set(at_most(first("express.device_control.payload", 3), 2));
-        settings.read_request.set(at_most(first("express.device_control.read_request", 3), 5));
-        settings.extended_tags.set(first("express.device_control.extended_tags_enable", 1).as_bool());
-        settings.relaxed_ordering.set(first("express.device_control.relaxed_ordering", 1).as_bool());
-        settings.timeout_disable.set(first("express.device_control_2.timeout_disable", 1).as_bool());
+        settings.asleep.set(with_virtuals(each("power.control.power_state")));
+        settings.timeout_disable.set(with_virtuals(each("express.device_control_2.timeout_disable")));
+
+        // Those of functions that are not virtual, of which there are eight at most.
+        let own = functions.min(8);
+        let at_least = |path: &str, least: usize| {
+            let (_, field) = map.field(path).expect("every kind has it, or reads 0");
+            let kept = reg(bits(own));
+            let is_own = !function.zext(7).slice(3, 4).any();
+            let value = new.slice(field.low, field.width);
+            when(changes & at(path) & is_own, || kept.at(function.trunc(clog2(own))).set(value.ge(least)));
+            kept
+        };
+        let is_ordinary = !virtuals(config, io.legacy).trunc(own);
+        let sends = delay((bus_master.trunc(own) & is_ordinary) | vf_enable.bits().zext(own));
+        let for_all = |flags: Bits, whose: Bits| !(whose & !flags).any();
+        let payloads = [1, 2].map(|least| at_least("express.device_control.payload", least));
+        let first_only = lit(1, own);
+        let [sent, received] =
+            [(sends, for_all as fn(Bits, Bits) -> Bool), (is_ordinary, |flags, whose| (whose & flags).any())]
+                .map(|(whose, decides)| {
+                    let whose = io.legacy.mux(whose, first_only);
+                    let [middle, large] = payloads.map(|flags| decides(flags, whose));
+                    delay(vector([middle & !large, large]).zext(3)).as_u()
+                });
+        settings.payload.set(sent);
+        settings.received_payload.set(received);
+        let all_may = |path: &str| delay(for_all(at_least(path, 1), sends));
+        settings.read_request.set(all_may("express.device_control.read_request").bits().zext(3).as_u());
+        settings.extended_tags.set(all_may("express.device_control.extended_tags_enable"));
+        settings.relaxed_ordering.set(all_may("express.device_control.relaxed_ordering"));
         settings.vf_memory_space.set(first("virtualization.control.memory_space", 1).as_bool());
         let number = first("virtualization.number.number", 16);
         let routing = first("virtualization.control.alternative_routing", 1).as_bool();
@@ -365,7 +400,7 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         settings.vf_enable.set(vf_enable);
 
         // What it reads.
-        let (first_vf, stride) = places(number, routing);
+        let (first_vf, stride) = places(config, number, routing);
         let (sr_iov_list, _) = map.field("routing.head.id").expect("every function has it");
         let shown = |live: Live| match live {
             Live::Multifunction => io.multifunction.bits(),
@@ -409,11 +444,4 @@ pub(super) fn within_page(page: Bits) -> Bits {
     let is_above = |bit: usize| page.slice(bit - 11, 22 - bit + 1).any();
     let bits = (12..22).map(is_above);
     cat([lit(0, 10), vector(bits), lit(0, 12)])
-}
-
-/// Where the first virtual function is, and how far apart they are (9.3.3.9, 9.3.3.10). Behind the manager as long as all
-/// have a place on the physical function's own device, else on the next bus.
-pub(super) fn places(number: Bits, alternative_routing: Bool) -> (Bits, Bits) {
-    let fit = alternative_routing | number.le(6);
-    (fit.mux(lit(2, 16), lit(256, 16)), lit(1, 16))
 }

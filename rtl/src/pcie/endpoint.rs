@@ -7,9 +7,9 @@ use super::{
     base_addresses::base_addresses,
     completer::completer,
     config_requests::config_requests,
-    configuration::{Settings, configuration, function_bits, places},
-    errors::ErrorEvent,
-    identity::Identity,
+    configuration::{Settings, configuration, function_bits},
+    errors::{ErrorEvent, ErrorKind},
+    identity::{Identity, places},
     msix::{Vector, msix},
     receiver::receiver,
     register_bus::{RegisterAccess, RegisterAnswer},
@@ -160,11 +160,11 @@ pub fn endpoint(config: &Config) -> EndpointIo {
         rx.valid.set(io.rx_tlp.valid & cleared);
         rx.payload.set(io.rx_tlp.payload);
         io.rx_tlp.ready.set(rx.ready & cleared);
-        receiver.payload.set(settings.payload);
+        receiver.payload.set(settings.received_payload);
         completer.posted.connect(&receiver.posted);
         completer.posted_data.connect(&receiver.posted_data);
         completer.non_posted.connect(&receiver.non_posted);
-        let (first_vf, _) = places(settings.vf_number.into(), settings.alternative_routing);
+        let (first_vf, _) = places(config, settings.vf_number.into(), settings.alternative_routing);
         let first_vf = io.legacy.mux(lit(2, 16), first_vf);
         let identity = Identity { bus: requests.bus, first_vf: delay_without_reset(first_vf).as_u() };
         completer.identity.set(identity);
@@ -294,7 +294,7 @@ pub fn endpoint(config: &Config) -> EndpointIo {
 
         // What went wrong. More errors at once than these hold are lost.
         const ERRORS: usize = 4;
-        let errors = prim::stream_arbiter(ErrorEvent::ty(config), 3, Policy::RoundRobin);
+        let errors = prim::stream_arbiter(ErrorEvent::ty(config), 4, Policy::RoundRobin);
         for (input, error) in errors.inputs.iter().zip([&receiver.error, &completer.error]) {
             let kept = prim::fifo(ErrorEvent::ty(config), ERRORS);
             kept.enq.valid.set(error.valid & kept.enq.ready);
@@ -302,9 +302,20 @@ pub fn endpoint(config: &Config) -> EndpointIo {
             input.connect(&kept.deq);
         }
         errors.inputs[2].connect(&reader.error);
+        let poisoned = prim::fifo(writer.poisoned.payload, ERRORS);
+        poisoned.enq.valid.set(writer.poisoned.valid & poisoned.enq.ready);
+        poisoned.enq.payload.set(writer.poisoned.payload);
+        let function = Valid { valid: true.to_bool(), payload: poisoned.deq.payload };
+        let kind = ErrorKind::SentPoisoned.to_enum();
+        errors.inputs[3].valid.set(poisoned.deq.valid);
+        errors.inputs[3].payload.set(ErrorEvent { kind, function, ..ErrorEvent::ty(config).zero() });
+        poisoned.deq.ready.set(errors.inputs[3].ready);
         reporter.legacy.set(io.legacy);
         reporter.legacy_functions.set(io.legacy_functions);
         reporter.identity.set(identity);
+        reporter.stopped.set(resets.stopped);
+        reporter.flush.set(resets.flush);
+        resets.flushed.set(reporter.flushed);
         reporter.error.valid.set(errors.output.valid);
         reporter.error.payload.set(errors.output.payload.beat);
         errors.output.ready.set(reporter.error.ready);

@@ -11,7 +11,7 @@ pub enum ErrorKind {
     Poisoned,
     /// A request of the function got no completion in time.
     CompletionTimeout,
-    /// The function completed a request with Completer Abort.
+    /// The function completed a request with Completer Abort, or aborted a posted one.
     CompleterAbort,
     /// A completion came that nobody waits for.
     UnexpectedCompletion,
@@ -25,6 +25,8 @@ pub enum ErrorKind {
     ReceivedAbort,
     /// A request of the function was completed with Unsupported Request: likewise.
     ReceivedUnsupported,
+    /// The function sent a poisoned request: no error of this device, but shown in Status.
+    SentPoisoned,
 }
 
 /// One error.

@@ -22,6 +22,9 @@
 //!   uncorrectable status (figure 6-2).
 //! - An error that is not masked is logged if none is: if the bit that First Error Pointer names is 0 in the uncorrectable
 //!   status. Software clears that bit when it is done with the log (6.2.4.2).
+//! - A function that is stopped sends no message, and an error of it that comes then is dropped, but for a completion that
+//!   nobody expects: no function claims it, and so it is an error of none. What came before still makes
+//!   its marks: a reset waits until that is done (`flush`), and so nothing of it is left behind the reset.
 //!
 //! # Timing
 //! One error at a time. It takes seven accesses, up to nine marks and a message for each function: up to 150 cycles, if
@@ -56,6 +59,16 @@ pub struct ReporterIo {
     pub legacy_functions: U<4>,
     #[input]
     pub identity: Identity,
+    /// Functions that send nothing.
+    #[input]
+    #[ty(bits(config.functions()))]
+    pub stopped: Bits,
+    /// Asks for `flushed`; not again before it has come.
+    #[input]
+    pub flush: Bool,
+    /// Errors that had come two cycles before the last `flush` are dealt with, and their messages have been taken.
+    #[output]
+    pub flushed: Bool,
     /// Always taken; lost if there is no room.
     #[input]
     #[ty(Stream::ty(ErrorEvent::ty(config)))]
@@ -185,14 +198,20 @@ pub fn reporter(config: &Config) -> ReporterIo {
         events.enq.valid.set(io.error.valid & events.enq.ready);
         events.enq.payload.set(io.error.payload);
         let event = events.deq.payload;
+        /// Of each event, one cycle later: whether its function was stopped.
+        let late = prim::fifo(flag(), EVENTS);
+        let came = delay_without_reset(io.error.payload.function);
+        late.enq.valid.set(delay(events.enq.fire()));
+        late.enq.payload.set(came.valid & io.stopped.at(came.payload));
+        let (waits, is_late) = (late.deq.valid, late.deq.payload);
 
         // What it is.
         let is = |kind: ErrorKind| delay_without_reset(event.kind.is(kind));
         let errors = UNCORRECTABLE.map(|(kind, name)| (name, is(kind)));
         let [poisoned, _, aborted, unexpected, _, unsupported, unsupported_posted] =
             errors.map(|(_, is_it)| is_it);
-        let [received_abort, received_unsupported] =
-            [ErrorKind::ReceivedAbort, ErrorKind::ReceivedUnsupported].map(is);
+        let [received_abort, received_unsupported, sent_poisoned] =
+            [ErrorKind::ReceivedAbort, ErrorKind::ReceivedUnsupported, ErrorKind::SentPoisoned].map(is);
         let words = Bits::from(event.header).chunks(32);
         let first = First::ty().unpack(words[0]);
         let of_type = Bits::from(first.kind);
@@ -202,10 +221,12 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let is_posted = delay_without_reset(is_write | of_type.slice(3, 2).eq(2));
         let is_poisoned = delay_without_reset(first.poisoned);
         let of_request = unsupported | unsupported_posted;
-        let is_error = !(received_abort | received_unsupported);
+        let is_error = !(received_abort | received_unsupported | sent_poisoned);
         let of_another =
             (unsupported & !is_poisoned) | (aborted & !is_posted) | unexpected | (poisoned & is_completion);
-        let of_one = event.function.valid & !event.kind.is(ErrorKind::Malformed);
+        let is_of_all =
+            event.kind.is(ErrorKind::Malformed) | (event.kind.is(ErrorKind::UnexpectedCompletion) & is_late);
+        let of_one = event.function.valid & !is_of_all;
 
         // Whose registers decide.
         let owner = is_virtual(config, function, io.legacy).mux(function.zero(), function);
@@ -264,7 +285,7 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let status = places.word(
             "header.command_status",
             &[
-                ("master_data_parity", poisoned & is_completion & parity),
+                ("master_data_parity", ((poisoned & is_completion) | sent_poisoned) & parity),
                 ("signaled_target_abort", aborted),
                 ("received_target_abort", received_abort),
                 ("received_master_abort", received_unsupported),
@@ -300,6 +321,8 @@ pub fn reporter(config: &Config) -> ReporterIo {
             (notes, error),
         ];
         let wanted = delay_without_reset(vector(marks.map(|(wanted, _)| wanted)));
+        /// Its function sends nothing.
+        let is_stopped = delay_without_reset(io.stopped.at(function));
         let mark = reg_without_reset(Mark::ty(config));
         mark.function.set(function);
         mark.register.set(select(&places.registers(&MARKS), step).as_u());
@@ -308,9 +331,12 @@ pub fn reporter(config: &Config) -> ReporterIo {
         io.mark.payload.set(mark);
 
         // What is said.
+        // A message that waits keeps its requester.
+        let requester = reg_without_reset(U::<16>::ty());
+        when(state.is(State::Settle), || requester.set(io.identity.routing_id(config, function)));
         let codes = CODES.map(|code| lit(code, 8));
         let header = MessageHeader {
-            requester: delay_without_reset(io.identity.routing_id(config, function)),
+            requester,
             code: prim::onehot_select(&codes, says).as_u(),
             first: First { kind: lit(kind::MESSAGE_TO_ROOT, 8).as_u(), ..First::ty().zero() },
             ..MessageHeader::ty().zero()
@@ -326,7 +352,15 @@ pub fn reporter(config: &Config) -> ReporterIo {
         // One step after the other.
         let count = io.legacy.mux(io.legacy_functions.into(), lit(2, 4));
         let is_last = of_one | (function.zext(7) + 1).ge(count.zext(7)) | function.eq(functions - 1);
-        events.deq.ready.set(state.is(State::Next) & is_last);
+        let ends = state.is(State::Next) & is_last;
+        events.deq.ready.set(ends);
+        late.deq.ready.set(ends);
+        /// Events that a flush waits for.
+        let ahead = reg(events.occupancy);
+        let left = ends.bits().zext(ahead.width());
+        when(io.flush, || ahead.set(events.occupancy - left))
+            .elsewhen(ahead.any(), || ahead.set(ahead - left));
+        io.flushed.set(!ahead.any());
         let begins = |at: Bits| {
             function.set(at);
             step.set(0);
@@ -335,12 +369,16 @@ pub fn reporter(config: &Config) -> ReporterIo {
         let next_mark = || {
             step.set(step + 1);
             state.set(State::Prepare);
-            when(step.eq(MARKS.len() - 1), || state.set(State::Message));
+            when(step.eq(MARKS.len() - 1), || {
+                state.set(State::Message);
+                when(is_stopped, || says.set(0));
+            });
         };
         state.cases(|s| match s {
             State::Idle => {
                 said.set(0);
-                when(events.deq.valid, || begins(of_one.mux(event.function.payload, function.zero())));
+                when(waits, || begins(of_one.mux(event.function.payload, function.zero())));
+                when(waits & is_late & of_one, || state.set(State::Next));
             }
             State::Ask => {
                 when(io.access.ready, || state.set(State::Await));

@@ -31,6 +31,11 @@ pub struct ResetsIo {
     #[input]
     #[ty(bits(config.functions()))]
     pub quiet: Bits,
+    /// To the reporter: a pulse, and whether the errors that were there at the pulse are dealt with.
+    #[output]
+    pub flush: Bool,
+    #[input]
+    pub flushed: Bool,
     /// To the transmitter: a pulse, and whether all has left that was there at the pulse.
     #[output]
     pub mark: Bool,
@@ -57,6 +62,10 @@ enum State {
     Idle,
     /// What is under way of it comes to an end.
     Quiet,
+    /// So do errors that were found in it,
+    Flush,
+    Report,
+    /// and what is on its way to the link.
     Mark,
     Leave,
     /// Its state is cleared; interrupts after what could want them.
@@ -74,7 +83,7 @@ const SETTLE: usize = 7;
 /// ```text
 ///  request ─────────┐
 ///  vf_enable falls ─┴─► waiting ─┬─► stopped
-///                                └─► quiet ─► left the transmitter ─► cleared ─► done
+///                                └─► quiet ─► errors reported ─► left the transmitter ─► cleared ─► done
 /// ```
 ///
 /// A function is stopped from the request until its reset is done. A virtual function is also while it is not there, or
@@ -127,7 +136,11 @@ pub fn resets(config: &Config) -> ResetsIo {
                 when(waiting.any(), || state.set(State::Quiet));
             }
             State::Quiet => {
-                when(io.quiet.at(function) & age.eq(SETTLE), || state.set(State::Mark));
+                when(io.quiet.at(function) & age.eq(SETTLE), || state.set(State::Flush));
+            }
+            State::Flush => state.set(State::Report),
+            State::Report => {
+                when(io.flushed, || state.set(State::Mark));
             }
             State::Mark => state.set(State::Leave),
             State::Leave => {
@@ -144,6 +157,7 @@ pub fn resets(config: &Config) -> ResetsIo {
             }
             State::Done => state.set(State::Idle),
         });
+        io.flush.set(state.is(State::Flush));
         io.mark.set(state.is(State::Mark));
         io.configuration.valid.set(state.is(State::Configuration));
         io.configuration.payload.function.set(function);
@@ -170,6 +184,8 @@ mod tests {
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Step {
         Idle,
+        Flushing,
+        Flushed,
         Marked,
         Left,
         Configured(bool),
@@ -201,14 +217,16 @@ mod tests {
                     enabled = !enabled && !legacy;
                     number = if enabled { rng.usize(1..=vfs) } else { number };
                 }
-                let request = (!quiet_at_the_end && rng.u16(..300) == 0).then(|| rng.usize(0..functions));
+                let asked = if rng.bool() { current } else { rng.usize(0..functions) };
+                let request = (!quiet_at_the_end && rng.u16(..300) == 0).then_some(asked);
                 let quiet = u128::from(rng.u64(..)) & (u128::MAX >> (128 - functions));
-                let [passed, ready] = [rng.u8(..4) == 0, rng.u8(..4) == 0];
+                let [flushed, passed, ready] = [(); 3].map(|()| rng.u8(..4) == 0);
                 bench.sim.poke(io.vf_enable, enabled);
                 bench.sim.poke(io.vf_number, number as u128);
                 bench.sim.poke(io.request.valid, request.is_some());
                 bench.sim.poke(io.request.payload, request.unwrap_or(0) as u128);
                 bench.sim.poke(io.quiet, quiet);
+                bench.sim.poke(io.flushed, flushed);
                 bench.sim.poke(io.passed, passed);
                 bench.sim.poke(io.configuration.ready, ready);
                 bench.sim.poke(io.msix.ready, ready);
@@ -232,8 +250,13 @@ mod tests {
                         "{function}"
                     );
                 }
-                if sim.peek(io.mark) {
+                if sim.peek(io.flush) {
                     assert_eq!(step, Step::Idle);
+                    step = Step::Flushing;
+                } else if step == Step::Flushing && flushed {
+                    step = Step::Flushed;
+                } else if sim.peek(io.mark) {
+                    assert_eq!(step, Step::Flushed);
                     (step, marked) = (Step::Marked, cycle);
                 } else if step == Step::Marked && passed {
                     assert!(cycle > marked);
@@ -300,16 +323,17 @@ mod tests {
         bench.sim.poke(io.vf_enable, false);
         bench.sim.poke(io.legacy, false);
         bench.sim.poke(io.quiet, 0b11110);
+        bench.sim.poke(io.flushed, true);
         bench.cycle(&mut []);
         bench.sim.poke(io.request.valid, false);
         for _ in 0..100 {
-            assert!(!bench.sim.peek(io.mark));
+            assert!(!bench.sim.peek(io.flush) && !bench.sim.peek(io.mark));
             bench.cycle(&mut []);
         }
         // Its virtual functions are stopped with it.
         assert_eq!(bench.sim.peek(io.stopped), 0b11101);
         bench.sim.poke(io.quiet, 1);
-        bench.cycle(&mut []);
+        (0..3).for_each(|_| bench.cycle(&mut []));
         assert!(bench.sim.peek(io.mark));
     }
 }

@@ -1,6 +1,9 @@
 //! Which function a configuration request is for.
 
-use super::configuration::{function_bits, places};
+use super::{
+    configuration::function_bits,
+    identity::{places, virtual_at},
+};
 use crate::config::Config;
 use hdl::*;
 
@@ -56,7 +59,7 @@ pub fn routing(config: &Config) -> RoutingIo {
         let buses = target.slice(8, 8) - Bits::from(io.bus);
         let buses = delay_without_reset(io.is_type_1.mux(buses, buses.zero()));
         let number = cat([buses, delay_without_reset(target.trunc(8))]);
-        let (first, _) = places(io.vf_number.into(), io.alternative_routing);
+        let (first, _) = places(config, io.vf_number.into(), io.alternative_routing);
 
         let from_first = delay_without_reset(number - delay_without_reset(first));
         let is_behind = delay_without_reset(number.ge(delay_without_reset(first)));
@@ -66,10 +69,11 @@ pub fn routing(config: &Config) -> RoutingIo {
         let is_elsewhere = delay_without_reset(is_type_1 & !buses.any());
         let number = delay_without_reset(number.trunc(function_bits));
 
-        let is_virtual =
-            is_behind & io.vf_enable & !io.legacy & from_first.lt(Bits::from(io.vf_number)) & !is_elsewhere;
+        let (index, is_place) = virtual_at(config, from_first);
+        let is_there = is_behind & is_place & index.lt(Bits::from(io.vf_number)) & !is_elsewhere;
+        let is_virtual = is_there & io.vf_enable & !io.legacy;
         io.found.valid.set(delay_without_reset(is_here | is_virtual));
-        let of_virtual = (from_first + 2).trunc(function_bits);
+        let of_virtual = (index + 2).trunc(function_bits);
         io.found.payload.set(delay_without_reset(is_here.mux(number, of_virtual)));
     })
 }
@@ -77,11 +81,13 @@ pub fn routing(config: &Config) -> RoutingIo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::VfPlaces;
     use crate::testing::{Bench, Rng};
 
     /// Which function it is, by the formulas of 9.2.1.2: routing ID of virtual function k is that of function 0 plus
-    /// First VF Offset plus k - 1, as the stride is 1.
+    /// First VF Offset plus k - 1 times VF Stride.
     fn expected(
+        places: VfPlaces,
         legacy: Option<u32>,
         number: Option<u32>,
         ari: bool,
@@ -98,15 +104,23 @@ mod tests {
             return (0..count).find(|function| own + function == routing_id);
         }
         let count = number.unwrap_or(0);
-        let first = if ari || count <= 6 { 2 } else { 256 };
-        let vfs = (0..count).map(|k| (own + first + k) & 0xFFFF);
+        let (first, stride) = match places {
+            VfPlaces::Compact => (if ari || count <= 6 { 2 } else { 256 }, 1),
+            VfPlaces::Slots => (8, 8),
+        };
+        let vfs = (0..count).map(|k| (own + first + k * stride) & 0xFFFF);
         let all: Vec<u32> = [own, own + 1].into_iter().chain(vfs).collect();
         all.iter().position(|id| *id == routing_id).map(|function| function as u32)
     }
 
     #[test]
     fn every_target_finds_its_function() {
-        let config = Config { vfs: 62, ..Config::small() };
+        every_target(VfPlaces::Compact);
+        every_target(VfPlaces::Slots);
+    }
+
+    fn every_target(vf_places: VfPlaces) {
+        let config = Config { vfs: 62, vf_places, ..Config::small() };
         let (mut bench, io) = Bench::new(|| routing(&config), 1);
         let mut random = Rng::with_seed(2);
         let mut found = [0; 2];
@@ -130,7 +144,7 @@ mod tests {
                     bench.sim.poke(io.is_type_1, type_1);
                     (0..3).for_each(|_| bench.cycle(&mut []));
                     let number = enabled.then_some(number);
-                    let expected = expected(legacy, number, ari, bus, target, type_1);
+                    let expected = expected(vf_places, legacy, number, ari, bus, target, type_1);
                     let function = bench.sim.peek(io.found.payload) as u32;
                     let got = bench.sim.peek(io.found.valid).then_some(function);
                     assert_eq!(got, expected, "bus {bus} {target:#06x} {type_1} {legacy:?} {number:?} {ari}");
@@ -138,6 +152,6 @@ mod tests {
                 }
             }
         }
-        assert!(found.iter().all(|found| *found > 200), "{found:?}");
+        assert!(found.iter().all(|found| *found > 200), "{vf_places:?} {found:?}");
     }
 }

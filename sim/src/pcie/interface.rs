@@ -15,11 +15,13 @@ pub struct Bridge {
     pub subordinate: u8,
     /// ARI forwarding: device numbers below are part of function numbers.
     pub alternative_routing: bool,
+    /// All 32 devices of the adapter's bus are reached, not only device 0: a host that has a slot for each function.
+    pub slots: bool,
 }
 
 impl Default for Bridge {
     fn default() -> Bridge {
-        Bridge { secondary: 1, subordinate: 1, alternative_routing: false }
+        Bridge { secondary: 1, subordinate: 1, alternative_routing: false, slots: false }
     }
 }
 
@@ -29,7 +31,8 @@ impl Bridge {
     pub fn route(&self, id: RoutingId) -> Option<bool> {
         let is_below = (self.secondary..=self.subordinate).contains(&id.bus());
         let is_far = id.bus() != self.secondary;
-        (is_below && (is_far || self.alternative_routing || id.number() < 8)).then_some(is_far)
+        let is_reached = is_far || self.alternative_routing || self.slots || id.number() < 8;
+        (is_below && is_reached).then_some(is_far)
     }
 }
 
@@ -114,12 +117,13 @@ mod tests {
 
     #[test]
     fn requests_go_below_or_nowhere() {
-        let bridge = Bridge { secondary: 3, subordinate: 4, alternative_routing: false };
+        let bridge = Bridge { secondary: 3, subordinate: 4, ..Bridge::default() };
         let route = |bridge: Bridge, id| bridge.route(RoutingId(id));
         assert_eq!(
             [0x200, 0x307, 0x308, 0x4FF, 0x500].map(|id| route(bridge, id)),
             [None, Some(false), None, Some(true), None]
         );
         assert_eq!(route(Bridge { alternative_routing: true, ..bridge }, 0x308), Some(false));
+        assert_eq!(route(Bridge { slots: true, ..bridge }, 0x308), Some(false));
     }
 }

@@ -1,12 +1,18 @@
 use super::*;
 use hdl::{Native, elaborate};
-use rtl::{config::Config, pcie::space::Personality};
+use rtl::{
+    config::{Config, VfPlaces},
+    pcie::space::Personality,
+};
 use std::{collections::HashSet, process::Command};
 
 /// An endpoint with so many virtual functions at most, on a link that takes no time.
 fn root(vfs: usize, personality: Personality) -> Bus<Native, Machine> {
-    let config = Config { vfs, ..Config::small() };
-    let design = elaborate(|| rtl::pcie::endpoint::endpoint(&config)).unwrap().design;
+    root_of(&Config { vfs, ..Config::small() }, personality)
+}
+
+fn root_of(config: &Config, personality: Personality) -> Bus<Native, Machine> {
+    let design = elaborate(|| rtl::pcie::endpoint::endpoint(config)).unwrap().design;
     let straps = Straps { personality, serial: 0x0200_5EFF_FE12_3456 };
     attach(
         Native::new(&design).unwrap(),
@@ -51,6 +57,32 @@ fn every_number_of_virtual_functions() {
     }
 }
 
+/// Each virtual function is function 0 of a device of its own, whatever their number, with ARI and without.
+#[test]
+fn every_number_of_virtual_functions_in_slots() {
+    let config = Config { vfs: 33, vf_places: VfPlaces::Slots, ..Config::small() };
+    for (alternative_routing, vfs) in [(false, 0), (false, 7), (true, 33)] {
+        let mut root = root_of(&config, Personality::SrIov);
+        root.bridge().slots = true;
+        let functions = enumerate(&mut root, &Options { vfs, alternative_routing, ..PLAIN }).unwrap();
+        let ids: Vec<RoutingId> = functions.iter().map(|function| function.id).collect();
+        let virtual_ids = (1..=vfs).map(|device| RoutingId(0x100 + 8 * device));
+        let expected = [RoutingId(0x100), RoutingId(0x101)].into_iter().chain(virtual_ids);
+        assert_eq!(ids, expected.collect::<Vec<_>>());
+        // Between them and beyond the last one there is nothing.
+        let last = ids.last().unwrap().0 & !7;
+        for beyond in [0x102, 0x107, last + 3, last + 7, last + 8] {
+            assert_eq!(root.read_configuration(RoutingId(beyond), 0).unwrap(), None, "{beyond:#x}");
+        }
+    }
+    // A port that reaches device 0 only finds none of them.
+    let error =
+        enumerate(&mut root_of(&config, Personality::SrIov), &Options { vfs: 1, ..PLAIN }).unwrap_err();
+    assert_eq!(error.to_string(), "there is no function at 01:01.0");
+    let legacy = enumerate(&mut root_of(&config, Personality::Multifunction(4)), &PLAIN).unwrap();
+    assert_eq!(legacy.iter().map(|function| function.id.0).collect::<Vec<_>>(), [0x100, 0x101, 0x102, 0x103]);
+}
+
 #[test]
 fn every_page_size() {
     for page in [4096, 8192, 16384, 65536, 1 << 18, 1 << 20, 1 << 22] {
@@ -81,8 +113,18 @@ fn legacy_personalities() {
 /// pciutils decodes every capability of every function.
 #[test]
 fn lspci_understands_every_function() {
-    let functions = enumerate(&mut root(3, Personality::SrIov), &Options { vfs: 3, ..PLAIN }).unwrap();
-    let Some(text) = lspci(&functions) else {
+    for (vf_places, places) in
+        [(VfPlaces::Compact, "VF offset: 2, stride: 1"), (VfPlaces::Slots, "VF offset: 8, stride: 8")]
+    {
+        let mut root = root_of(&Config { vf_places, ..Config::small() }, Personality::SrIov);
+        root.bridge().slots = vf_places == VfPlaces::Slots;
+        let functions = enumerate(&mut root, &Options { vfs: 3, ..PLAIN }).unwrap();
+        is_understood(&functions, places);
+    }
+}
+
+fn is_understood(functions: &[Function], places: &str) {
+    let Some(text) = lspci(functions) else {
         eprintln!("lspci is not installed: not judged");
         return;
     };
@@ -110,7 +152,8 @@ fn lspci_understands_every_function() {
             "Device Serial Number 02-00-5e-ff-fe-12-34-56",
             "Single Root I/O Virtualization (SR-IOV)",
             "Initial VFs: 3, Total VFs: 3, Number of VFs: 3, Function Dependency Link: 00",
-            "VF offset: 2, stride: 1, Device ID: 1041",
+            places,
+            "Device ID: 1041",
             "Supported Page Size: 00000553, System Page Size: 00000001",
             "Advanced Error Reporting",
             "Alternative Routing-ID Interpretation (ARI)",

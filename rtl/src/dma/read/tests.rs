@@ -133,6 +133,79 @@ fn a_deaf_client_stops_nobody() {
     finish(&mut world);
 }
 
+/// A world in which function 3 has asked for something on `count` tags, and the host is silent.
+fn asked(count: u64) -> World {
+    let mut world = World::new(Plan { pace: 1.0, ..plan(Config::small(), 1, 32) }, 6);
+    world.silent = true;
+    (0..count).for_each(|i| world.clients[0].orders.push_back(Order::new(3, 0x1000 * i, 256)));
+    while world.request_count < count as usize {
+        world.step();
+        assert!(world.cycle < 2000, "it asks for all");
+    }
+    (0..70).for_each(|_| world.step());
+    world
+}
+
+fn steps(world: &mut World, count: usize) {
+    (0..count).for_each(|_| world.step());
+}
+
+/// 7.5.3.5: what a function asked for is pending until its completion comes, also if it may send no more; a reset ends it, and
+/// so does a timeout.
+#[test]
+fn requests_are_pending_until_they_end() {
+    let ended = 200;
+    let mut world = asked(3);
+    assert!(world.pending(3));
+    world.master_off[3] = true;
+    steps(&mut world, ended);
+    assert_eq!(world.clients[0].ended, 3);
+    assert!(world.pending(3), "they are still under way");
+    world.answer_all();
+    steps(&mut world, ended + 400);
+    assert!(!world.pending(3), "all completions have come");
+
+    let mut world = asked(3);
+    world.master_off[3] = true;
+    steps(&mut world, ended);
+    world.stopped[3] = Some(world.cycle);
+    steps(&mut world, ended);
+    assert!(!world.pending(3), "they are from before the reset");
+    world.stopped[3] = None;
+    world.master_off[3] = false;
+    steps(&mut world, ended);
+    assert!(!world.pending(3));
+
+    let mut world = asked(3);
+    world.master_off[3] = true;
+    steps(&mut world, 14 * TICK);
+    assert!(world.pending(3));
+    steps(&mut world, 3 * TICK);
+    assert!(!world.pending(3), "their time is over");
+}
+
+/// Without timeouts requests wait for ever, but their tags come back after a reset.
+#[test]
+fn tags_come_back_without_timeouts() {
+    for patience in [0, 40, 55, 63, 130] {
+        let mut world = asked(32);
+        world.disable_timeouts();
+        steps(&mut world, patience * TICK);
+        assert_eq!((world.clients[0].ended, world.errors), (0, 0), "they wait");
+        world.stopped[3] = Some(world.cycle);
+        steps(&mut world, 300);
+        assert_eq!(world.clients[0].ended, 32);
+        world.stopped[3] = None;
+        world.forget();
+        world.silent = false;
+        world.clients[0].orders.push_back(Order::new(2, 0x1234, 256));
+        steps(&mut world, 14 * TICK);
+        assert_eq!(world.clients[0].ended, 32, "all tags are in quarantine");
+        steps(&mut world, 36 * TICK);
+        assert_eq!(world.clients[0].ended, 33, "they are free again");
+    }
+}
+
 /// Cycles from the first beat to the last, of `count` orders of one client.
 fn cycles(config: Config, read_request: u32, count: u64, stride: u64, length: usize) -> usize {
     let plan = Plan { pace: 1.0, ideal: true, read_request, ..plan(config, 1, 64) };

@@ -47,6 +47,10 @@ pub(super) struct SenderIo {
     #[output]
     #[ty(Stream::ty(TlpBeat::ty(config.bytes)))]
     pub tlp: Stream<TlpBeat>,
+    /// A poisoned packet of this function leaves.
+    #[output]
+    #[ty(Valid::ty(bits(function_bits(config))))]
+    pub poisoned: Valid<Bits>,
     #[output]
     #[ty(vec![Valid::ty(Enum::ty()); clients])]
     pub done: Vec<Valid<Enum<Outcome>>>,
@@ -134,6 +138,9 @@ pub(super) fn sender(config: &Config, clients: usize) -> SenderIo {
             done.valid.set(is_done & own);
             done.payload.set(outcome);
         }
+
+        io.poisoned.valid.set(delay(begins & head.poisoned & !drops));
+        io.poisoned.payload.set(delay_without_reset(head.origin.function));
 
         // Eras.
         let era = reg_flag(false);

@@ -59,6 +59,8 @@ struct Rig {
     blocked_for: Vec<usize>,
     last_blocked: Vec<usize>,
     arriving: Option<Arriving>,
+    /// Functions of poisoned packets that have begun to leave.
+    told: VecDeque<usize>,
     cycle: usize,
     packets: usize,
     beats: usize,
@@ -86,6 +88,7 @@ impl Rig {
             blocked_for: vec![0; functions],
             last_blocked: vec![0; functions],
             arriving: None,
+            told: VecDeque::new(),
             cycle: 100,
             packets: 0,
             beats: 0,
@@ -171,7 +174,7 @@ impl Rig {
         let streams = self.commands.iter_mut().map(|source| source as &mut dyn Agent);
         let mut agents: Vec<&mut dyn Agent> =
             streams.chain(self.data.iter_mut().map(|source| source as &mut dyn Agent)).collect();
-        let mut eyes = Eyes { io: self.io.clone(), beat: None, done: vec![], quiet: 0 };
+        let mut eyes = Eyes { io: self.io.clone(), beat: None, done: vec![], quiet: 0, poisoned: None };
         agents.push(&mut eyes);
         self.bench.cycle(&mut agents);
         for (client, sent) in sent.into_iter().enumerate() {
@@ -183,6 +186,7 @@ impl Rig {
         for (client, outcome) in eyes.done {
             self.finish(client, outcome);
         }
+        self.told.extend(eyes.poisoned);
         if let Some(beat) = eyes.beat {
             self.take(&beat, ready);
         }
@@ -263,6 +267,9 @@ impl Rig {
         assert!(ends || (address + size as u64).is_multiple_of(128 << self.largest), "cut where it must be");
         task.poisoned = first >> 14 & 1 == 1;
         assert_eq!(task.poisoned, ends && task.error, "poisoned");
+        if task.poisoned {
+            assert_eq!(self.told.pop_front(), Some(task.function), "it is told");
+        }
         let relaxed = u32::from(task.relaxed && self.relaxed_ordering) << 13;
         assert_eq!(first & 0x00FF_BC00, relaxed, "attributes");
         let blocked_for = self.blocked_for[task.function].saturating_sub(self.cycle - packet.began);
@@ -294,6 +301,7 @@ impl Rig {
             self.step();
             assert!(self.cycle < start + 100_000, "not done");
         }
+        assert!(self.told.is_empty(), "no other packet was poisoned");
         self.cycle - start
     }
 }
@@ -304,6 +312,7 @@ struct Eyes {
     beat: Option<Word>,
     done: Vec<(usize, Outcome)>,
     quiet: u128,
+    poisoned: Option<usize>,
 }
 
 impl Agent for Eyes {
@@ -314,6 +323,8 @@ impl Agent for Eyes {
             self.beat = Some(bench.sim.peek_wide(&self.io.packet.payload));
         }
         self.quiet = bench.sim.peek(self.io.quiet);
+        let poisoned = &self.io.poisoned;
+        self.poisoned = bench.sim.peek(poisoned.valid).then(|| bench.sim.peek(poisoned.payload) as usize);
         for (client, done) in self.io.done.iter().enumerate() {
             if bench.sim.peek(done.valid) {
                 self.done.push((client, bench.sim.peek(done.payload)));
@@ -460,7 +471,7 @@ fn frames_of_another_length() {
             rig.data[0].drive(&mut rig.bench);
             rig.commands[0].sample(&mut rig.bench);
             rig.data[0].sample(&mut rig.bench);
-            let mut eyes = Eyes { io: rig.io.clone(), beat: None, done: vec![], quiet: 0 };
+            let mut eyes = Eyes { io: rig.io.clone(), beat: None, done: vec![], quiet: 0, poisoned: None };
             eyes.sample(&mut rig.bench);
             done += eyes.done.len();
             if let Some(beat) = eyes.beat {

@@ -93,7 +93,7 @@ impl Expected {
                 let (value, aborts) = register(function, msix, offset);
                 data.push(value);
                 let write = is_write.then(|| packet.payload[word as usize]);
-                status = if aborts && !is_write { 4 } else { status };
+                status = if aborts { 4 } else { status };
                 self.accesses.push_back(Seen { function, msix, offset, write, enables });
             }
             if status == 4 {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    config::VfPlaces,
     pcie::space::{self, Attribute, Field, Kind, Live, Sticky, Structure, space},
     testing::{Bench, Rng},
 };
@@ -301,6 +302,8 @@ impl Pair {
 
     /// What the settings say, against the registers.
     fn check_settings(&mut self) {
+        // Some come two cycles late.
+        (0..2).for_each(|_| self.cycle());
         let model = &self.model;
         let get = |function: usize, path: &str| {
             let (offset, field) = space::field(&model.spaces[&Kind::Physical], path)?;
@@ -319,25 +322,43 @@ impl Pair {
         assert_eq!(sim.peek(settings.msix_enable), each("msix.head.enable", 1));
         assert_eq!(sim.peek(settings.msix_mask), each("msix.head.function_mask", 1));
         // Virtual functions have no power state of their own.
-        let asleep = each("power.control.power_state", 3);
-        let with_physical =
-            if !model.legacy && asleep & 1 == 1 { !3 & ((1 << self.functions) - 1) } else { 0 };
-        assert_eq!(sim.peek(settings.asleep), asleep | with_physical);
-        assert_eq!(sim.peek(settings.payload), first("express.device_control.payload").min(2));
-        assert_eq!(sim.peek(settings.read_request), first("express.device_control.read_request").min(5));
+        let with_physical = |each: u128| {
+            let virtuals = if model.legacy || each & 1 == 0 { 0 } else { !3 & ((1 << self.functions) - 1) };
+            each | virtuals
+        };
+        assert_eq!(sim.peek(settings.asleep), with_physical(each("power.control.power_state", 3)));
         assert_eq!(
-            u128::from(sim.peek(settings.extended_tags)),
-            first("express.device_control.extended_tags_enable")
-        );
-        assert_eq!(
-            u128::from(sim.peek(settings.relaxed_ordering)),
-            first("express.device_control.relaxed_ordering")
-        );
-        assert_eq!(
-            u128::from(sim.peek(settings.timeout_disable)),
-            first("express.device_control_2.timeout_disable")
+            sim.peek(settings.timeout_disable),
+            with_physical(each("express.device_control_2.timeout_disable", 1))
         );
         let enable = if self.model.legacy { 0 } else { first("virtualization.control.enable") };
+        // What counts for all: of functions that may send, and of function 0 while there are virtual ones.
+        let ordinary = if model.legacy { self.functions.min(8) } else { 2 };
+        let value = |function: usize, path: &str| u128::from(get(function, path).unwrap_or(0));
+        let sends = |function: &usize| {
+            value(*function, "header.command_status.bus_master") == 1 || (*function == 0 && enable == 1)
+        };
+        let least = |path: &str, most: u128| {
+            let values = (0..ordinary).filter(sends).map(|function| value(function, path));
+            values.min().map_or(most, |least| least.min(most))
+        };
+        let payload = "express.device_control.payload";
+        let (sent, received) = match model.legacy {
+            true => (
+                least(payload, 2),
+                (0..ordinary).map(|function| value(function, payload)).max().unwrap().min(2),
+            ),
+            false => (first(payload).min(2), first(payload).min(2)),
+        };
+        assert_eq!(sim.peek(settings.payload), sent);
+        assert_eq!(sim.peek(settings.received_payload), received);
+        assert_eq!(sim.peek(settings.read_request), least("express.device_control.read_request", 1));
+        for (setting, path) in [
+            (settings.extended_tags, "express.device_control.extended_tags_enable"),
+            (settings.relaxed_ordering, "express.device_control.relaxed_ordering"),
+        ] {
+            assert_eq!(u128::from(sim.peek(setting)), least(path, 1), "{path}");
+        }
         assert_eq!(u128::from(sim.peek(settings.vf_enable)), enable);
         assert_eq!(
             u128::from(sim.peek(settings.vf_memory_space)),
@@ -439,6 +460,15 @@ fn numbers_of_virtual_functions() {
         pair.access(0, number, Some((3, 10)));
         assert_eq!(pair.access(0, number, None), 0, "more than there are");
     }
+    let slots = Config { vf_places: VfPlaces::Slots, ..many() };
+    let mut slots = Pair::new(&slots, false, 6);
+    for routing in [0, 1 << 4] {
+        slots.access(0, control, Some((3, routing)));
+        for count in 0..=9 {
+            slots.access(0, number, Some((3, count)));
+            assert_eq!(slots.access(0, places, None), 0x0008_0008, "{count}");
+        }
+    }
     for (size, kept) in [(2, 2), (0x10, 0x10), (0x11, 0x10), (4, 0x10), (0, 0x10), (0x400, 0x400), (1, 1)] {
         pair.access(0, page, Some((15, size)));
         assert_eq!(pair.access(0, page, None), kept);
@@ -452,6 +482,46 @@ fn numbers_of_virtual_functions() {
         [5, 1],
         "while they are enabled"
     );
+}
+
+/// While a function is reset every other one is still accessed, in turn with the registers of the reset.
+#[test]
+fn others_are_accessed_during_a_reset() {
+    for legacy in [false, true] {
+        let mut pair = Pair::new(&many(), legacy, 8);
+        for function in 0..pair.functions {
+            for register in 0..REGISTERS {
+                pair.access(function, register, Some((15, u32::MAX)));
+            }
+        }
+        pair.bench.sim.poke(pair.io.reset.payload.function, 2);
+        pair.bench.sim.poke(pair.io.reset.payload.sticky, true);
+        pair.bench.sim.poke(pair.io.reset.valid, true);
+        let mut random = Rng::with_seed(8);
+        let (start, mut count) = (pair.bench.sim.cycles(), 0);
+        while !pair.bench.sim.peek(pair.io.reset.ready) {
+            let function = [0, 1, 3, 10][random.usize(0..4)];
+            let register = random.usize(0..REGISTERS);
+            match random.bool() {
+                true => pair.read(function, register),
+                false => _ = pair.access(function, register, Some((15, random.u32(..)))),
+            }
+            count += 1;
+            // No further access is on offer: the walk goes on.
+            (0..random.usize(0..9)).for_each(|_| {
+                if !pair.bench.sim.peek(pair.io.reset.ready) {
+                    pair.cycle();
+                }
+            });
+        }
+        pair.cycle();
+        pair.bench.sim.poke(pair.io.reset.valid, false);
+        let cycles = pair.bench.sim.cycles() - start;
+        assert!(count > 60 && cycles < (2 * CYCLES * REGISTERS + 20) as u64, "{count} in {cycles}");
+        pair.model.reset(2, true);
+        pair.read_all();
+        pair.check_settings();
+    }
 }
 
 /// A flood of errors does not keep the host from the registers, nor do accesses keep errors from being noted; a reset

@@ -17,6 +17,8 @@ struct Host {
     sink: Sink<TlpBeat>,
     bytes: usize,
     tag: u32,
+    /// Accesses to registers are aborted.
+    aborts: bool,
 }
 
 impl Host {
@@ -44,7 +46,7 @@ impl Host {
             bench.cycle(&mut []);
         }
         let sink = Sink::new(&io.tx_tlp, 1.0);
-        Host { bench, io, sink, bytes: config.bytes, tag: 0 }
+        Host { bench, io, sink, bytes: config.bytes, tag: 0, aborts: false }
     }
 
     fn wait(&mut self, cycles: usize) {
@@ -104,7 +106,7 @@ impl Host {
         self.bench.sim.poke(self.io.register.ready, false);
         self.bench.sim.poke(self.io.answer.valid, true);
         self.bench.sim.poke(self.io.answer.payload.data, u128::from(answer));
-        self.bench.sim.poke(self.io.answer.payload.aborted, false);
+        self.bench.sim.poke(self.io.answer.payload.aborted, self.aborts);
         self.wait(1);
         self.bench.sim.poke(self.io.answer.valid, false);
         (offset, write, enables)
@@ -311,4 +313,115 @@ fn a_reset_waits_for_credits() {
     host.bench.sim.poke(host.io.posted_credits.headers, credit + 100);
     run(&mut host, 2000);
     assert_eq!(writes(&host), before, "nothing leaves after the reset");
+}
+
+/// Errors that are found in a function before its reset leave nothing behind it: no bit, and no message.
+#[test]
+fn errors_before_a_reset() {
+    let mut host = Host::new(&Config::small());
+    host.write(1, "express.device_control.report_nonfatal", 15);
+    host.write(1, "header.bar0.address", 0x4444_0000);
+    host.write(1, "header.command_status.memory_space", 2);
+    let credits = host.io.posted_credits;
+    host.bench.sim.poke(credits.infinite_headers, false);
+    host.bench.sim.poke(credits.headers, 0);
+    // More than have room on the way to the link.
+    for _ in 0..30 {
+        host.send(&Packet { header: [0x4000_4001, 0xF, 0x4444_0000, 0], payload: vec![1] });
+        host.wait(200);
+    }
+    host.ask(1, "express.device_control.function_reset", Some(1 << 15));
+    host.wait(3000);
+    assert_eq!(host.bench.sim.peek(host.io.was_reset), 0, "messages wait");
+    let mut credit = 0;
+    while host.bench.sim.peek(host.io.was_reset) == 0 {
+        credit += 1;
+        assert!(credit < 60, "the reset ends");
+        host.bench.sim.poke(credits.headers, credit);
+        host.wait(2500);
+    }
+    let messages = |host: &Host| Packet::all(&host.sink.got, host.bytes).len();
+    let before = messages(&host);
+    assert!(before > 10, "{before} messages were on the way");
+    host.bench.sim.poke(credits.headers, credit + 50);
+    host.wait(3000);
+    assert_eq!(messages(&host), before, "nothing leaves after the reset");
+    host.sink.got.clear();
+    assert_eq!(host.read(1, "express.device_control.nonfatal_detected") >> 16 & 0xF, 0);
+    assert_eq!(host.read(1, "header.command_status.detected_parity") >> 24, 0);
+    // What comes now is reported.
+    host.write(1, "header.bar0.address", 0x4444_0000);
+    host.write(1, "header.command_status.memory_space", 2);
+    host.send(&Packet { header: [0x4000_4001, 0xF, 0x4444_0000, 0], payload: vec![1] });
+    host.wait(200);
+    assert_eq!(host.read(1, "express.device_control.nonfatal_detected") >> 16 & 0xF, 2);
+}
+
+/// Status shows that a function sent something poisoned, if it may show parity errors; and that it aborted a write.
+#[test]
+fn what_status_shows() {
+    let mut host = Host::new(&Config::small());
+    let status = |host: &mut Host| {
+        let status = host.read(1, "header.command_status.detected_parity") >> 16 & 0xFF00;
+        host.write(1, "header.command_status.detected_parity", 0xFF00 << 16 | 1 << 6 | 6);
+        status
+    };
+    host.write(1, "header.bar0.address", 0x4444_0000);
+    for parity in [0, 1] {
+        host.write(1, "header.command_status.bus_master", parity << 6 | 6);
+        let mut commands = Source::new(&host.io.write[0], 1.0);
+        let mut data = Source::new(&host.io.write_data[0], 1.0);
+        let mut command = word(0, 1);
+        command.extend(word(4, LENGTH_BITS));
+        command.extend(word(0x1000, 64));
+        command.extend(word(1, function_bits(&Config::small())));
+        commands.send([command]);
+        data.send(Frame { data: vec![1; 4], error: true }.beats(host.bytes, &mut host.bench.rng));
+        (0..300).for_each(|_| host.bench.cycle(&mut [&mut commands, &mut data, &mut host.sink]));
+        host.bench.sim.poke(host.io.write[0].valid, false);
+        host.bench.sim.poke(host.io.write_data[0].valid, false);
+        let sent = Packet::of(&std::mem::take(&mut host.sink.got), host.bytes);
+        assert_eq!(sent.header[0] >> 14 & 1, 1, "poisoned");
+        assert_eq!(status(&mut host), parity << 8);
+    }
+    host.send(&Packet { header: [0x4000_0001, 0xF, 0x4444_0000, 0], payload: vec![1] });
+    host.aborts = true;
+    host.access(0);
+    host.wait(300);
+    assert_eq!(status(&mut host), 1 << 11, "Signaled Target Abort");
+}
+
+/// A virtual function that still answers when its physical one is reset answers from the place that it had.
+#[test]
+fn a_completion_keeps_its_completer() {
+    let mut host = Host::new(&Config { vfs: 9, ..Config::small() });
+    host.write(0, "virtualization.number.number", 9);
+    host.write(0, "virtualization.bar0.address", 0x4444_0000);
+    host.write(0, "virtualization.control.enable", 9);
+    host.wait(100);
+    // Completions pile up, that of the request for a reset among them; then comes a read from the fourth virtual function.
+    host.sink.pace = 0.0;
+    (0..20).for_each(|_| host.ask(0, "header.id.vendor", None));
+    host.ask(0, "express.device_control.function_reset", Some(1 << 15));
+    host.send(&Packet { header: [1, 5 << 16 | 7 << 8 | 15, 0x4444_C000, 0], payload: vec![] });
+    let asked = (0..1000).find(|_| {
+        host.wait(1);
+        host.bench.sim.peek(host.io.register.valid)
+    });
+    assert!(asked.is_some(), "it is read");
+    host.bench.sim.poke(host.io.register.ready, true);
+    host.wait(1);
+    host.bench.sim.poke(host.io.register.ready, false);
+    assert_eq!(host.bench.sim.peek(host.io.stopped) & 1, 0);
+    host.sink.pace = 1.0;
+    host.wait(3000);
+    assert_eq!(host.bench.sim.peek(host.io.was_reset) & 1, 1);
+    host.sink.got.clear();
+    host.bench.sim.poke(host.io.answer.valid, true);
+    host.bench.sim.poke(host.io.answer.payload.data, 7);
+    host.bench.sim.poke(host.io.answer.payload.aborted, false);
+    host.wait(1);
+    host.bench.sim.poke(host.io.answer.valid, false);
+    let completion = host.completion();
+    assert_eq!((completion.header[1] >> 16, completion.payload), (0x203, vec![7]));
 }

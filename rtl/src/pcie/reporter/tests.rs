@@ -19,7 +19,7 @@ fn device_control() -> usize {
     space.iter().find(|structure| structure.name == "express").expect("it is there").offset + 8
 }
 
-const KINDS: [ErrorKind; 9] = [
+const KINDS: [ErrorKind; 10] = [
     ErrorKind::Poisoned,
     ErrorKind::CompletionTimeout,
     ErrorKind::CompleterAbort,
@@ -29,6 +29,7 @@ const KINDS: [ErrorKind; 9] = [
     ErrorKind::UnsupportedPosted,
     ErrorKind::ReceivedAbort,
     ErrorKind::ReceivedUnsupported,
+    ErrorKind::SentPoisoned,
 ];
 
 /// What comes out.
@@ -125,6 +126,7 @@ impl Space {
             CompleterAbort => 1 << 27,
             ReceivedAbort => 1 << 28,
             ReceivedUnsupported => 1 << 29,
+            SentPoisoned => u32::from(parity) << 24,
             _ => 0,
         };
         let bit = match event.kind {
@@ -137,6 +139,8 @@ impl Space {
             ReceivedAbort | ReceivedUnsupported => {
                 return outputs.push(Output::Mark(function, COMMAND, status));
             }
+            SentPoisoned if parity => return outputs.push(Output::Mark(function, COMMAND, status)),
+            SentPoisoned => return,
         };
         let masked = setting(UNCORRECTABLE_MASK, bit);
         let is_fatal = setting(UNCORRECTABLE_SEVERITY, bit);
@@ -225,6 +229,8 @@ impl World {
         bench.sim.poke(io.legacy_functions, legacy.unwrap_or(0) as u128);
         bench.sim.poke(io.identity.bus, bus.into());
         bench.sim.poke(io.identity.first_vf, first_vf.into());
+        bench.sim.poke(io.stopped, 0);
+        bench.sim.poke(io.flush, false);
         let space = Space { legacy, bus, first_vf, words: HashMap::new() };
         World { bench, io, space, reading: None, events: vec![], outputs: vec![], pace: 1.0 }
     }
@@ -288,7 +294,9 @@ impl World {
         let mut space = self.space.clone();
         let expected: Vec<Output> = events.iter().flat_map(|event| space.report(event)).collect();
         self.outputs.clear();
-        let (mut cycles, mut rest) = (0, 300);
+        // Some lead to nothing, which takes its time.
+        let silent = events.iter().filter(|event| event.kind == ErrorKind::SentPoisoned).count();
+        let (mut cycles, mut rest) = (0, 300 * (1 + silent));
         while rest > 0 {
             assert!(cycles < 100_000, "{events:x?}\nlacks {:x?}", &expected[self.outputs.len()..]);
             self.cycle();
@@ -402,5 +410,104 @@ fn too_many_errors_are_lost() {
     let mut space = world.space.clone();
     let expected: Vec<Output> = events[..EVENTS].iter().flat_map(|event| space.report(event)).collect();
     (0..10_000).for_each(|_| world.cycle());
+    assert_eq!(world.outputs, expected);
+}
+
+/// A world in which every function reports everything.
+fn open_world(seed: u64) -> World {
+    let mut world = World::new(&Config::small(), None, seed);
+    world.space.words.insert((0, device_control()), 15);
+    world
+}
+
+fn written_badly(function: usize) -> Event {
+    Event { kind: ErrorKind::Poisoned, function: Some(function), header: [0x4000_4001, 0, 0, 0] }
+}
+
+/// Lets cycles pass without anybody taking messages.
+fn without_messages(world: &mut World, cycles: usize) {
+    for _ in 0..cycles {
+        let before = world.outputs.len();
+        world.cycle();
+        let is_message = |output: &Output| matches!(output, Output::Message(..));
+        assert!(!world.outputs[before..].iter().any(is_message));
+    }
+}
+
+/// What comes while its function is stopped is dropped; of what came before, marks are made and no message is sent, before
+/// `flushed` says so.
+#[test]
+fn errors_of_a_function_that_is_stopped() {
+    let mut world = open_world(8);
+    let (two, three) = (written_badly(2), written_badly(3));
+    let mut space = world.space.clone();
+    let mut expected = [two.clone(), three.clone()].map(|event| space.report(&event)).concat();
+    assert!(matches!(expected.pop(), Some(Output::Message(..))));
+    world.events = vec![three.clone(), two.clone()];
+    (0..10).for_each(|_| world.cycle());
+    world.bench.sim.poke(world.io.stopped, 1 << 3);
+    (0..2).for_each(|_| world.cycle());
+    world.bench.sim.poke(world.io.flush, true);
+    world.cycle();
+    world.bench.sim.poke(world.io.flush, false);
+    let mut cycles = 0;
+    while !world.bench.sim.peek(world.io.flushed) {
+        assert!(world.outputs.len() < expected.len() || cycles < 400, "it is done");
+        cycles += 1;
+        world.cycle();
+    }
+    assert_eq!(world.outputs, expected);
+    // Another one comes in between, and later errors are reported again.
+    world.outputs.clear();
+    world.events = vec![two.clone(), three.clone(), three.clone()];
+    (0..1000).for_each(|_| world.cycle());
+    assert_eq!(world.outputs, space.report(&two));
+    let unexpected =
+        Event { kind: ErrorKind::UnexpectedCompletion, function: Some(3), header: [0x0A00_0000, 0, 0, 0] };
+    world.outputs.clear();
+    world.events = vec![unexpected.clone()];
+    (0..1000).for_each(|_| world.cycle());
+    assert_eq!(world.outputs, space.report(&Event { function: None, ..unexpected }), "nobody claims it");
+    world.bench.sim.poke(world.io.stopped, 0);
+    world.outputs.clear();
+    world.events = vec![three.clone()];
+    (0..1000).for_each(|_| world.cycle());
+    assert_eq!(world.outputs, space.report(&three));
+    // Errors of nobody are told by the manager while the physical function is stopped.
+    world.bench.sim.poke(world.io.stopped, 1);
+    world.outputs.clear();
+    world.space.words.insert((1, device_control()), 15);
+    world.events = vec![Event { kind: ErrorKind::Malformed, function: None, header: [0x1F00_0000, 0, 0, 0] }];
+    (0..1000).for_each(|_| world.cycle());
+    let messages = world.outputs.iter().filter(|output| matches!(output, Output::Message(..)));
+    assert_eq!(messages.count(), 1);
+    let requester = (world.space.bus << 8 | 1) << 16;
+    assert!(
+        world.outputs.iter().any(|it| matches!(it, Output::Message(_, word) if word & !0xFFFF == requester))
+    );
+}
+
+/// A message that waits for credits stays as it is, whatever becomes of its function's place.
+#[test]
+fn a_message_that_waits() {
+    let mut world = open_world(9);
+    let three = written_badly(3);
+    let expected = world.space.clone().report(&three);
+    world.events = vec![three];
+    let io = world.io.clone();
+    while !world.bench.sim.peek(io.message.valid) {
+        world.cycle();
+    }
+    world.bench.sim.poke(io.stopped, !3 & 0x1F);
+    world.bench.sim.poke(io.identity.first_vf, 2);
+    world.bench.sim.poke(io.flush, true);
+    world.pace = 0.0;
+    without_messages(&mut world, 1);
+    world.bench.sim.poke(io.flush, false);
+    without_messages(&mut world, 50);
+    assert!(!world.bench.sim.peek(io.flushed));
+    world.pace = 1.0;
+    (0..4).for_each(|_| world.cycle());
+    assert!(world.bench.sim.peek(io.flushed));
     assert_eq!(world.outputs, expected);
 }

@@ -104,6 +104,8 @@ struct Request {
     fault: Option<Fault>,
     /// Its function was blocked, or its time is over.
     dead: bool,
+    /// Its function was stopped.
+    gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +138,11 @@ pub struct World {
     /// For each tag its last request's number, and the ticks when it was first seen.
     tags: Vec<Option<(u64, usize)>>,
     numbers: u64,
-    stopped: Vec<Option<usize>>,
-    master_off: Vec<bool>,
+    pub stopped: Vec<Option<usize>>,
+    pub master_off: Vec<bool>,
+    /// The host answers nothing.
+    pub silent: bool,
+    timeout_disable: bool,
     /// A function that is stopped was quiet.
     was_quiet: Vec<bool>,
     /// When each function last had a request that waits.
@@ -168,12 +173,14 @@ impl World {
         bench.sim.poke(io.read_request, plan.read_request.into());
         bench.sim.poke(io.extended_tags, plan.extended_tags);
         bench.sim.poke(io.relaxed_ordering, true);
-        bench.sim.poke(io.timeout_disable, false);
+        bench.sim.poke(io.timeout_disable, 0);
         World {
             clients: (0..plan.clients).map(|_| Client::default()).collect(),
             tags: vec![None; 256],
             stopped: vec![None; functions],
             master_off: vec![false; functions],
+            silent: false,
+            timeout_disable: false,
             was_quiet: vec![false; functions],
             had_request: vec![0; functions],
             bench,
@@ -290,6 +297,10 @@ impl World {
                     .filter(of)
                     .for_each(|o| o.blocked = true);
                 self.requests.iter_mut().filter(|r| r.function == function).for_each(|r| r.dead = true);
+            }
+            if self.stopped[function].is_some() {
+                let requests = self.requests.iter_mut();
+                requests.filter(|r| r.function == function).for_each(|r| r.gone = true);
             }
         }
         self.bench.sim.poke(self.io.stopped, stopped);
@@ -439,9 +450,10 @@ impl World {
                 self.had_request[function] = self.cycle;
             }
             let bit = |x: u128| x >> function & 1 == 1;
-            assert!(!waits || bit(pending), "function {function} has a request that waits");
+            let owed = |r: &&Request| r.function == function && !r.gone && self.ticks < r.ticks + 15;
+            assert!(bit(pending) || !self.requests.iter().any(|r| owed(&r)), "function {function} waits");
             assert!(!waits || !bit(quiet), "function {function} is not quiet");
-            if bit(pending) && !self.blocked(function) {
+            if bit(pending) && self.stopped[function].is_none() && !self.timeout_disable {
                 let since = self.cycle - self.had_request[function];
                 assert!(since <= rounds + TICK, "function {function} has nothing that waits");
             }
@@ -449,6 +461,7 @@ impl World {
                 let patience = rounds + 100 + (200.0 / self.plan.pace) as usize;
                 let is_late = self.cycle - since >= patience;
                 assert!(bit(quiet) || !is_late, "function {function} is not quiet in time");
+                assert!(!bit(pending) || !is_late, "function {function} has nothing any more");
                 if bit(quiet) {
                     let leaves = self
                         .request_seen
@@ -476,5 +489,25 @@ impl World {
         self.plan.faults = 0;
         self.stopped.iter_mut().for_each(|stopped| *stopped = None);
         self.master_off.iter_mut().for_each(|off| *off = false);
+    }
+
+    pub fn disable_timeouts(&mut self) {
+        self.timeout_disable = true;
+        self.bench.sim.poke(self.io.timeout_disable, (1 << self.stopped.len()) - 1);
+    }
+
+    pub fn pending(&mut self, function: usize) -> bool {
+        self.bench.sim.peek(self.io.pending) >> function & 1 == 1
+    }
+
+    /// What has been asked for is answered from now on.
+    pub fn answer_all(&mut self) {
+        self.silent = false;
+        self.requests.iter_mut().for_each(|request| request.due = Some(self.cycle));
+    }
+
+    /// What has been asked for is never answered.
+    pub fn forget(&mut self) {
+        self.requests.clear();
     }
 }

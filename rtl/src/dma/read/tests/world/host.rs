@@ -104,6 +104,7 @@ impl World {
             _ => Fault::Silence,
         });
         let due = match fault {
+            _ if self.silent => None,
             _ if self.plan.ideal => Some(self.cycle),
             Some(Fault::Silence) => None,
             Some(Fault::Late) => Some(self.cycle + TICK * rng.usize(18..29)),
@@ -112,8 +113,20 @@ impl World {
         let requester = routing_id(function);
         // It may have been blocked while the request waited to leave.
         let (ticks, dead) = (seen, blocked);
-        let request =
-            Request { number, function, requester, tag, address, length, done: 0, due, ticks, fault, dead };
+        let request = Request {
+            number,
+            function,
+            requester,
+            tag,
+            address,
+            length,
+            done: 0,
+            due,
+            ticks,
+            fault,
+            dead,
+            gone: false,
+        };
         self.requests.push(request);
         self.tags[tag as usize] = Some((number, seen));
         self.numbers += 1;
