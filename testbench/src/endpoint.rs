@@ -2,12 +2,19 @@
 //! functions that vanish, sleep and fall silent, credits that stay away, and packets that make no sense; against a scoreboard of
 //! memory, the checker of packets, and the IOMMU.
 
+pub mod answers;
 mod disturbance;
+mod draw;
+pub mod fuzz;
+mod late;
 mod load;
+pub mod marks;
 mod nonsense;
 pub mod scene;
+mod software;
 mod times;
 
+pub use fuzz::fuzz;
 pub use load::run;
 pub use times::Times;
 
