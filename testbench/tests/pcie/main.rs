@@ -8,7 +8,7 @@ use sim::{
     pcie::host::Fault,
     verilator::{Source, Verilated, VerilatorOptions},
 };
-use testbench::endpoint::{Plan, Report, run, scene::Setting};
+use testbench::endpoint::{Plan, Report, fuzz, run, scene::Setting};
 
 /// With the design's assertions, and with random values in what reset does not set.
 fn verilated(config: &Config) -> Verilated {
@@ -70,7 +70,7 @@ fn resets_and_faults() {
 
 /// No credits of a class for thousands of cycles: what has none waits, the others go on.
 #[test]
-fn droughts() {
+fn droughts_of_credits() {
     for seed in 30..34 {
         let report = soak(&Config::small(), &Plan { droughts: 20, ..Plan::of(seed, VIRTUAL, 8000) });
         assert!(report.failures == 0 && report.droughts.iter().all(|count| *count > 2), "{report:?}");
@@ -80,7 +80,7 @@ fn droughts() {
 /// Virtual functions vanish under load, by their enable and by a reset of the physical function, and come back, as many or
 /// others; with ARI on this bus, without it on this or the next one.
 #[test]
-fn virtual_functions_vanish() {
+fn virtual_functions_vanish_under_load() {
     for (seed, alternative_routing) in [(40, false), (41, true), (42, false)] {
         let setting = Setting { alternative_routing, ..VIRTUAL };
         let plan = Plan { vanishings: 6, resets: 2, ..Plan::of(seed, setting, 16_000) };
@@ -92,10 +92,28 @@ fn virtual_functions_vanish() {
 /// Functions sleep in D3hot or lose Bus Master Enable under load: their commands end, nothing of theirs is sent, and they go
 /// on afterwards.
 #[test]
-fn functions_fall_silent() {
+fn functions_fall_silent_under_load() {
     for seed in 50..53 {
         let plan = Plan { silences: 10, ..Plan::of(seed, VIRTUAL, 12_000) };
         let report = soak(&Config::small(), &plan);
         assert!(report.sleeps > 2 && report.masters > 2 && report.failures > 2, "{report:?}");
+    }
+}
+
+/// Packets of every kind, most of them bad: each is answered as the reference completer does it, every function shows the errors
+/// that there were, and all others are answered as before.
+#[test]
+fn bad_packets_have_their_answers() {
+    let legacy = Setting { personality: Personality::Multifunction(4), alternative_routing: false };
+    for (seed, config, setting) in [(60, nine(), VIRTUAL), (61, Config::small(), legacy)] {
+        let tally = fuzz(verilated(&config), &config, setting, seed, 4000)
+            .unwrap_or_else(|difference| panic!("{seed}: {difference}"));
+        println!("{seed}: {tally}");
+        assert!(
+            tally.completions.len() == 3 && tally.completions.values().all(|count| *count > 50),
+            "{tally}"
+        );
+        assert!(tally.faults.len() == 7 && tally.faults.values().all(|count| *count > 5), "{tally}");
+        assert!(tally.messages > 20 && tally.logs > 20, "{tally}");
     }
 }
