@@ -39,7 +39,7 @@ impl<S: Simulator> Fuzz<S> {
         // It requests nothing else.
         self.scene.bus.checker.set_master(id, false);
         let is_right = request.kind() == Kind::MemoryRead && request.requester() == id;
-        if !is_right || request.requested_bytes() != bytes || request.address() != REGION + within & !3 {
+        if !is_right || request.requested_bytes() != bytes || request.address() != (REGION + within) & !3 {
             return Err(self.wrong(format!("{request} for {bytes} bytes at {within:#x} by {id}")));
         }
         self.endpoint.tags.insert(request.tag(), (id, function));
@@ -55,6 +55,11 @@ impl<S: Simulator> Fuzz<S> {
         let ended = self.end(&request, &data, function, &mut expected);
         self.settle(&expected)?;
         let first = within as usize % 4;
+        // The client takes its time.
+        let start = self.scene.now();
+        while self.scene.events.is_empty() && self.scene.now() < start + 2000 {
+            self.scene.step()?;
+        }
         let got = self.scene.events.pop_front();
         let is_whole = |got: &[u8]| got == &data[first..first + bytes];
         match got {

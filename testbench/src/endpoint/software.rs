@@ -134,8 +134,8 @@ impl<S: Simulator> Fuzz<S> {
         let page = 1 << *self.random.pick(&[0, 0, 1, 4, 6]);
         self.write_own(at + 0x20, page);
         self.software(0, at + 0x20, 15, page)?;
-        for bar in 0..2 {
-            let step = SIZES[bar].max(u64::from(page) << 12);
+        for (bar, size) in SIZES.into_iter().enumerate() {
+            let step = size.max(u64::from(page) << 12);
             let base = (0x40 + bar as u64 * 0x10 + self.random.below(8) as u64) << 32;
             let base = base + step * self.random.below(64) as u64;
             self.write_base(0, at + 0x24 + 8 * bar as u16, base)?;
@@ -267,16 +267,20 @@ impl<S: Simulator> Fuzz<S> {
                 self.move_bar(own, bar)
             }
             20..24 => {
-                let state = if self.random.chance(20) { 3 } else { 0 };
+                let state = if self.random.chance(8) { 3 } else { 0 };
                 self.software(own, at.power + 4, 1, state)
             }
             24 => self.reset(any),
             25 => self.tell_bus(),
             26..28 => self.virtualize(),
             // Everything is as it was before, and is answered.
-            28..32 => {
-                self.software(own, at.power + 4, 1, 0)?;
-                self.software(own, 4, 3, 6)
+            28..36 => {
+                for function in 0..self.endpoint.own {
+                    let power = self.endpoint.functions[function].offsets.power;
+                    self.software(function, power + 4, 1, 0)?;
+                    self.software(function, 4, 3, 6)?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
