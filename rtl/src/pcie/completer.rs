@@ -395,7 +395,9 @@ pub fn completer(config: &Config) -> CompleterIo {
         when(drops, || {
             of_function(io.hit.payload.found, io.hit.payload.function);
             io.error.payload.kind.set(ErrorKind::UnsupportedPosted);
-            when(io.hit.payload.found & poisoned, || io.error.payload.kind.set(ErrorKind::Poisoned));
+            // Of several errors the one that is not supported comes first (6.2.3.2.3).
+            let is_poisoned = io.hit.payload.found & poisoned & !too_long;
+            when(is_poisoned, || io.error.payload.kind.set(ErrorKind::Poisoned));
         });
     })
 }

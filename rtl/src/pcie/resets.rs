@@ -113,8 +113,10 @@ pub fn resets(config: &Config) -> ResetsIo {
         let absent = virtuals(config, io.legacy) & (!exist | own_reset);
         io.stopped.set(delay(waiting | absent));
 
-        // The next one.
-        let next = prim::first_one(waiting);
+        // The next one, in turn: none waits for more than one reset of each other function.
+        let turns = prim::round_robin(functions);
+        turns.requests.set(waiting);
+        turns.accept.set(state.is(State::Idle));
         let asked = prim::decode(io.request.payload, functions) & io.request.valid.bits().repeat(functions);
         /// The reset that is under way is one with sticky bits.
         let sticky = reg_without_reset(flag());
@@ -132,7 +134,7 @@ pub fn resets(config: &Config) -> ResetsIo {
         when(state.is(State::Idle), || age.set(0)).elsewhen(age.ne(SETTLE), || age.set(age + 1));
         state.cases(|s| match s {
             State::Idle => {
-                function.set(prim::encode(next));
+                function.set(turns.index);
                 when(waiting.any(), || state.set(State::Quiet));
             }
             State::Quiet => {

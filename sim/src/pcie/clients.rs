@@ -105,8 +105,10 @@ pub struct Clients {
     answer: [PortIndex; 3],
     /// What registers hold, by function and offset.
     pub registers: HashMap<(usize, u64), u32>,
+    /// Registers from this offset on abort every access.
+    pub aborts_from: u64,
     /// An access that is to be answered, after so many cycles.
-    access: Option<(u32, usize)>,
+    access: Option<(Access, usize)>,
     takes_access: bool,
     reset: [PortIndex; 3],
     takes_reset: bool,
@@ -115,6 +117,13 @@ pub struct Clients {
     pub tick_cycles: u64,
     /// In the order in which it happened.
     pub events: VecDeque<Event>,
+}
+
+/// What an access to a register comes to.
+#[derive(Clone, Copy, Default)]
+struct Access {
+    data: u32,
+    is_aborted: bool,
 }
 
 struct RegisterPorts {
@@ -217,6 +226,7 @@ impl Clients {
             answer: ["valid", "payload_data", "payload_aborted"]
                 .map(|suffix| port(&format!("answer_{suffix}"))),
             registers: HashMap::new(),
+            aborts_from: u64::MAX,
             access: None,
             takes_access: false,
             reset: ["valid", "ready", "payload"].map(|suffix| port(&format!("reset_{suffix}"))),
@@ -292,8 +302,9 @@ impl Device for Clients {
         let answer = self.access.filter(|(_, left)| *left == 0);
         let [valid, data, aborted] = self.answer;
         sim.write(valid, &[answer.is_some().into()]);
-        sim.write(data, &[answer.map_or(0, |(data, _)| data).into()]);
-        sim.write(aborted, &[0]);
+        let (access, _) = answer.unwrap_or_default();
+        sim.write(data, &[access.data.into()]);
+        sim.write(aborted, &[access.is_aborted.into()]);
         let ticks = sim.cycles().is_multiple_of(self.tick_cycles);
         sim.write(self.tick, &[ticks.into()]);
         self.takes_reset = random.chance(pace);
@@ -340,19 +351,21 @@ impl Device for Clients {
             self.vectors.pop_front();
             self.offers_vector = false;
         }
-        self.access = self.access.and_then(|(data, left)| Some((data, left.checked_sub(1)?)));
+        self.access = self.access.and_then(|(access, left)| Some((access, left.checked_sub(1)?)));
         let register = &self.register;
         if self.takes_access && word(sim, register.valid) == 1 {
             let key = (word(sim, register.function) as usize, word(sim, register.offset));
-            let held = self.registers.entry(key).or_default();
             let (data, enables) = (word(sim, register.data) as u32, word(sim, register.enables));
             let is_write = word(sim, register.write) == 1;
-            if is_write {
+            let is_aborted = key.1 >= self.aborts_from;
+            let held = self.registers.entry(key).or_default();
+            if is_write && !is_aborted {
                 for byte in (0..4).filter(|byte| enables >> byte & 1 == 1) {
                     *held = *held & !(0xFF << (8 * byte)) | data & 0xFF << (8 * byte);
                 }
             }
-            let answer = if is_write { 0 } else { *held };
+            let data = if is_write || is_aborted { 0 } else { *held };
+            let answer = Access { data, is_aborted };
             self.access = Some((answer, self.random.below(4)));
         }
         if self.takes_reset && word(sim, self.reset[0]) == 1 {

@@ -170,6 +170,9 @@ pub struct RootComplex<P> {
     injected: Vec<Injected>,
     poisoned: Vec<Packet>,
     unclaimed: Vec<Packet>,
+    /// Reads are not completed: who wants to do it has them of [`RootComplex::take_held`].
+    pub holds_reads: bool,
+    held: Vec<Packet>,
 }
 
 impl<P: Platform> RootComplex<P> {
@@ -191,6 +194,8 @@ impl<P: Platform> RootComplex<P> {
             injected: vec![],
             poisoned: vec![],
             unclaimed: vec![],
+            holds_reads: false,
+            held: vec![],
         }
     }
 
@@ -241,6 +246,11 @@ impl<P: Platform> RootComplex<P> {
         std::mem::take(&mut self.unclaimed)
     }
 
+    /// Reads that are not completed here, since the last call.
+    pub fn take_held(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.held)
+    }
+
     /// Nothing waits to be sent or to be completed.
     pub fn is_idle(&self) -> bool {
         self.posted.is_empty() && self.non_posted.is_empty() && self.reads.is_empty() && self.asked.is_empty()
@@ -289,6 +299,7 @@ impl<P: Platform> RootComplex<P> {
         match packet.kind() {
             Kind::MemoryWrite if packet.is_poisoned() => self.poisoned.push(packet),
             Kind::MemoryWrite => self.write(&packet, origin),
+            Kind::MemoryRead if self.holds_reads => self.held.push(packet),
             Kind::MemoryRead => self.read(&packet, origin),
             Kind::Message { .. } => self.messages.push(Message { origin, code: packet.message_code() }),
             Kind::Completion { .. } => self.complete(packet, now),

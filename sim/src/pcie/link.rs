@@ -123,6 +123,8 @@ struct Lanes {
     credits: Credits,
     /// Credits on their way back.
     returns: VecDeque<(u64, Class, [u32; 2])>,
+    /// Credits that do not go back for now, by class.
+    withheld: [Option<Vec<[u32; 2]>>; 3],
 }
 
 /// Both directions.
@@ -141,6 +143,7 @@ impl Link {
             in_flight: VecDeque::new(),
             credits: Credits::new(room),
             returns: VecDeque::new(),
+            withheld: [None, None, None],
         };
         let ways = [lanes(settings.up), lanes(settings.down)];
         Link { rate: settings.bytes_per_second(), settings, ways }
@@ -190,7 +193,26 @@ impl Link {
     /// The receiver has room again for a packet that it got from `direction`.
     pub fn give_back(&mut self, direction: Direction, packet: &Packet, now: u64) {
         let time = now + self.settings.flight();
-        self.ways[direction as usize].returns.push_back((time, packet.class(), cost(packet)));
+        let (class, cost) = (packet.class(), cost(packet));
+        let lanes = &mut self.ways[direction as usize];
+        match &mut lanes.withheld[class as usize] {
+            Some(withheld) => withheld.push(cost),
+            None => lanes.returns.push_back((time, class, cost)),
+        }
+    }
+
+    /// From now on the receiver of what comes from `direction` gives no credits of a class back; or again, and all that it
+    /// kept.
+    pub fn withhold(&mut self, direction: Direction, class: Class, withholds: bool, now: u64) {
+        let time = now + self.settings.flight();
+        let lanes = &mut self.ways[direction as usize];
+        let kept = &mut lanes.withheld[class as usize];
+        if withholds {
+            kept.get_or_insert_default();
+        } else {
+            let kept = kept.take().unwrap_or_default();
+            lanes.returns.extend(kept.into_iter().map(|cost| (time, class, cost)));
+        }
     }
 
     /// Packets between the ends.
@@ -312,5 +334,19 @@ mod tests {
         assert!(!link.permits(Down, &read, 149));
         assert!(link.permits(Down, &read, 150));
         assert_eq!(link.credits(Down, 150).limits(Class::NonPosted)[0].value, 9);
+    }
+
+    #[test]
+    fn credits_are_withheld() {
+        let mut link = Link::new(LinkSettings { round_trip: 0, ..link(3, 8) });
+        let read = Packet::memory_read(ID, 0, 0x1000, 4);
+        link.withhold(Down, Class::NonPosted, true, 0);
+        for _ in 0..8 {
+            link.enter(Down, read.clone(), 0);
+            link.give_back(Down, &read, 0);
+        }
+        assert!(!link.permits(Down, &read, 1000));
+        link.withhold(Down, Class::NonPosted, false, 1000);
+        assert_eq!(link.credits(Down, 1000).limits(Class::NonPosted)[0].value, 16);
     }
 }

@@ -2,13 +2,13 @@
 
 use clap::Parser;
 use hdl::elaborate;
-use rtl::config::Config;
+use rtl::{config::Config, pcie::space::Personality};
 use sim::{
     pcie::host::Fault,
     verilator::{Source, Verilated, VerilatorOptions},
 };
 use std::{error::Error, process::ExitCode, time::Instant};
-use testbench::endpoint::{Plan, run};
+use testbench::endpoint::{Plan, Report, run, scene::Setting};
 
 #[derive(Parser)]
 #[command(about = "All kinds of traffic at the Verilated endpoint, against scoreboard, checker and IOMMU")]
@@ -40,30 +40,52 @@ fn main() -> ExitCode {
 
 fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    let configs = [Config::small(), Config { name: "nine", vfs: 9, ..Config::small() }];
-    let (mut packets, mut resets, mut longest) = (0, 0, 0);
+    let scenes = scenes();
+    let mut all = Report::default();
     for seed in options.seed.. {
-        if packets >= options.packets {
+        if all.packets >= options.packets {
             break;
         }
-        // Every other run has a host without faults, where every command of a function that is not reset must end well.
-        let config = &configs[seed as usize / 2 % configs.len()];
-        let faults =
-            if seed.is_multiple_of(2) { vec![] } else { Fault::ALL.map(|fault| (fault, 3)).to_vec() };
-        let wanted = RUN.min(options.packets - packets);
-        let plan = Plan { seed, packets: wanted, faults, resets: options.resets, nonsense: 10 };
+        let (config, setting) = &scenes[seed as usize % scenes.len()];
+        // In every other round the host makes no faults: every command of a function that nothing happens to must end well.
+        let has_faults = seed as usize / scenes.len() % 2 == 1;
+        let faults = if has_faults { Fault::ALL.map(|fault| (fault, 3)).to_vec() } else { vec![] };
+        let plan = Plan {
+            faults,
+            resets: options.resets,
+            nonsense: 10,
+            vanishings: 1,
+            silences: 2,
+            droughts: if seed.is_multiple_of(3) { 3 } else { 0 },
+            ..Plan::of(seed, *setting, RUN.min(options.packets - all.packets))
+        };
         let report =
             run(endpoint(config)?, config, &plan).map_err(|error| format!("seed {seed}: {error}"))?;
-        packets += report.packets;
-        resets += report.resets;
-        longest = longest.max(report.longest_reset);
+        all.add(report);
         let seconds = start.elapsed().as_secs();
-        println!("seed {seed} {}: {packets} packets, {seconds} s: {report:?}", config.name);
+        println!("seed {seed}, {}, {setting:?}: {} packets, {seconds} s", config.name, all.packets);
     }
-    println!(
-        "{packets} packets, 0 violations; {resets} resets of functions, the longest of {longest} cycles"
-    );
+    println!("{all}");
     Ok(())
+}
+
+/// What is run, in turn.
+fn scenes() -> Vec<(Config, Setting)> {
+    let virtualized = |alternative_routing| Setting { personality: Personality::SrIov, alternative_routing };
+    let legacy = |functions| Setting {
+        personality: Personality::Multifunction(functions),
+        alternative_routing: false,
+    };
+    let nine = Config { name: "nine", vfs: 9, ..Config::small() };
+    vec![
+        (Config::small(), virtualized(false)),
+        (nine.clone(), virtualized(false)),
+        (Config::x3100(), virtualized(true)),
+        (nine.clone(), virtualized(true)),
+        (nine, legacy(8)),
+        (Config::x3100(), virtualized(false)),
+        (Config::small(), legacy(4)),
+    ]
 }
 
 fn endpoint(config: &Config) -> Result<Verilated, Box<dyn Error>> {

@@ -61,12 +61,12 @@ impl Expected {
                 error(if is_write { ErrorKind::UnsupportedPosted } else { ErrorKind::Unsupported });
                 false
             }
-            Some(_) if is_write && poisoned => {
-                error(ErrorKind::Poisoned);
-                false
-            }
             Some(_) if is_write && length > 16 => {
                 error(ErrorKind::UnsupportedPosted);
+                false
+            }
+            Some(_) if is_write && poisoned => {
+                error(ErrorKind::Poisoned);
                 false
             }
             Some(_) => true,
