@@ -57,6 +57,18 @@ pub struct VebIo {
     #[input]
     #[ty(Forced::ty(config))]
     pub forced: Forced,
+    /// Ports with a frame that waits elsewhere to be let in, as far as the shaper is concerned.
+    #[input]
+    #[ty(bits(config.ports()))]
+    pub waiting: Bits,
+    /// Ports that may start a frame.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub open: Bits,
+    /// Ports whose frames were let in where they waited: their gates stay open.
+    #[input]
+    #[ty(bits(config.ports()))]
+    pub let_in: Bits,
     /// Frames out of the bridge; never with an error.
     #[output]
     #[ty(vec![Stream::ty(Beat::ty(config.bytes)); config.ports()])]
@@ -113,7 +125,8 @@ pub fn veb(config: &Config) -> VebIo {
         // In: from the ports to a decision.
         ingress.ports.iter().zip(&io.ingress).for_each(|(port, stream)| port.connect(stream));
         ingress.forced.set(io.forced);
-        ingress.open.set(shaper.open);
+        ingress.open.set(shaper.open | io.let_in);
+        io.open.set(shaper.open);
         writer.beats.connect(&ingress.beats);
         writer.free.connect(&cells.free);
         writer.exhausted.set(cells.exhausted);
@@ -130,7 +143,7 @@ pub fn veb(config: &Config) -> VebIo {
         dispatch.dead.set(liveness.dead);
 
         // Who may send.
-        shaper.pending.set(ingress.pending);
+        shaper.pending.set(ingress.pending | io.waiting);
         shaper.frame.set(dispatch.settled);
         shaper.congested.set(dispatch.congested);
         let reserve_bits = control.reserve.width().max(config.cell_count_bits());

@@ -101,3 +101,29 @@ pub fn maxima_count_by_all_their_bits(sim: impl Simulator, config: &Config) {
     }
     assert_agrees(&bench.finish().unwrap());
 }
+
+/// Frames of a function without a credit wait at its gate; those that were let in elsewhere do not, and `open` tells whom.
+pub fn frames_that_were_let_in<S: Simulator>(sim: S, config: &Config) {
+    let source = config.wires + 1;
+    let mut policy = open(config);
+    policy.rates[source] = Rate { maximum: 1, ..Rate::default() };
+    let mut bench = bench(sim, config, &policy, Losses::Forbidden);
+    let find =
+        |bench: &mut Bench<S>, name| bench.simulator().interface().find(name).expect("a port of the bridge");
+    let [let_in, is_open] = ["let_in", "open"].map(|name| find(&mut bench, name));
+    bench.keep_left = true;
+    let left = |bench: &mut Bench<S>, frames: usize, cycles: usize| {
+        (0..frames).for_each(|number| bench.send(source, frame(source, station(0), 64, number), false));
+        (0..cycles).for_each(|_| bench.cycle().unwrap());
+        let mut word = [0];
+        bench.simulator().read(is_open, &mut word);
+        (bench.take_left().len(), word[0] >> source & 1 == 1)
+    };
+    // A megabit a second is a frame in 80,000 cycles; some go before the first is charged.
+    let (before, is_open) = left(&mut bench, 20, 2000);
+    assert!((1..10).contains(&before) && !is_open, "{before} have left");
+    bench.simulator().write(let_in, &[1 << source]);
+    assert_eq!(left(&mut bench, 20, 2000), (40 - before, false));
+    bench.simulator().write(let_in, &[0]);
+    assert_agrees(&bench.finish().unwrap());
+}

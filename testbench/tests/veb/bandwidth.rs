@@ -2,7 +2,9 @@
 
 use super::*;
 use sim::scenario::Scenario;
-use testbench::checks::bandwidth::{Share, few_shares, maxima_count_by_all_their_bits, shares};
+use testbench::checks::bandwidth::{
+    Share, few_shares, frames_that_were_let_in, maxima_count_by_all_their_bits, shares,
+};
 
 /// What each function of `testbench/data/shares.toml` is to have of the wire, in Mb/s: those with a maximum theirs, the
 /// others the rest as 1 : 2 : 3.
@@ -34,4 +36,10 @@ fn shares_and_maxima_of_five_functions() {
 fn maxima_count_bit_by_bit() {
     let config = Config::small();
     maxima_count_by_all_their_bits(verilated(&config), &config);
+}
+
+#[test]
+fn frames_are_let_in_elsewhere() {
+    let config = Config::small();
+    frames_that_were_let_in(verilated(&config), &config);
 }
