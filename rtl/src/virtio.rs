@@ -11,12 +11,23 @@
 //! docs/src/virtio.md has the contracts of all blocks.
 
 pub mod features;
+pub mod fetch;
 pub mod queues;
+pub mod store;
 pub mod types;
 
 use crate::{catalogue::Block, config::Config};
 
 /// Every block of the network functions for a configuration.
-pub fn catalogue(_config: &Config) -> Vec<Block> {
-    vec![]
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let mut blocks = vec![];
+    macro_rules! block {
+        ($name:literal, $generator:expr) => {
+            let config = config.clone();
+            blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
+        };
+    }
+    block!("fetch", |config: &Config| fetch::fetch(config, fetch::THREADS));
+    block!("store", store::store);
+    blocks
 }
