@@ -129,8 +129,11 @@ fn compared(config: &Config) -> Result<Vec<Block>, Error> {
 fn chosen(config: &Config, path: &str) -> Result<Vec<Block>, Error> {
     let prims =
         prim::catalogue().into_iter().map(|block| Block { name: format!("prim/{}", block.name), ..block });
-    let all: Vec<Block> =
-        [veb::catalogue(config), pcie::catalogue(config), virtio::catalogue(config)].into_iter().flatten().chain(prims).collect();
+    let all: Vec<Block> = [veb::catalogue(config), pcie::catalogue(config), virtio::catalogue(config)]
+        .into_iter()
+        .flatten()
+        .chain(prims)
+        .collect();
     let known = all.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ");
     let blocks: Vec<Block> = all.into_iter().filter(|block| block.name.starts_with(path)).collect();
     match blocks.is_empty() {

@@ -26,7 +26,7 @@ pub struct AimIo {
     /// Two cycles after `lookup`.
     #[input]
     pub found: U<32>,
-    /// What follows is there, until the next `start`.
+    /// `size` and `mode` are there; the others one cycle later.
     #[output]
     pub done: Bool,
     #[output]
@@ -52,7 +52,7 @@ pub struct AimIo {
 /// Descriptors that are read where it is not known that there are more of use: 64 bytes.
 const FEW: usize = 4;
 
-/// Looks the base address up, and meanwhile computes the rest, a step in each cycle; `done` comes six cycles after `start`.
+/// Looks the base address up, and meanwhile computes the rest, a step in each cycle; `done` comes five cycles after `start`.
 ///
 /// | reads | from | at most |
 /// |---|---|---|
@@ -71,8 +71,8 @@ pub fn aim(config: &Config) -> AimIo {
         let width = batch_bits(config);
         let is = |it| kind.is(it);
         let mut steps = vec![io.start];
-        (0..6).for_each(|step| steps.push(delay(steps[step])));
-        io.done.set(steps[6]);
+        (0..5).for_each(|step| steps.push(delay(steps[step])));
+        io.done.set(steps[5]);
 
         let lookup = reg_without_reset(io.lookup.payload);
         let word = wire(Enum::<Word>::ty());

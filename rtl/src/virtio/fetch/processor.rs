@@ -412,7 +412,7 @@ pub fn processor(config: &Config, threads: usize) -> ProcessorIo {
                         thread.indirect.set(mode.indirect);
                         // The wrap counter begins with 1 (2.8.1).
                         when(!begun, || context.next.set(cat([mode.packed.bits(), lit(0, 15)])));
-                        state.set(State::Measure);
+                        state.set(thread.known.mux(State::Measure.to_enum(), State::Next.to_enum()));
                     });
                 });
             }

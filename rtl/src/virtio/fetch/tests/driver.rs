@@ -34,7 +34,6 @@ pub struct Wanted {
 /// What a driver does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crime {
-    Access,
     Index,
     Head,
     Next,
@@ -208,8 +207,21 @@ impl Ring {
         self.add_with(parts, None, rng)
     }
 
-    pub fn is_full(&self) -> bool {
-        self.free.is_empty() || self.room == 0
+    /// There is room for more than so many descriptors.
+    pub fn is_emptier_than(&self, count: usize) -> bool {
+        self.free.len() > count && (!self.settings.packed || usize::from(self.room) > count)
+    }
+
+    /// The free descriptors come in order.
+    pub fn sort(&mut self) {
+        self.free.sort_by_key(|it| std::cmp::Reverse(*it));
+    }
+
+    /// All writes to memory are done at once.
+    pub fn hurry(&mut self, memory: &mut Memory) {
+        while let Some(Step::Write(..)) = self.steps.front() {
+            assert_eq!(self.step(memory), None);
+        }
     }
 
     /// As [`Ring::add`]; the driver commits a crime with it, and what the store is to get of it is noted.
@@ -284,7 +296,7 @@ impl Ring {
             }),
             Some(Crime::Next) => self.want(&elements, None),
             Some(Crime::Torn) => self.want(&elements[..1], None),
-            Some(Crime::Access | Crime::Index | Crime::Head) => {}
+            Some(Crime::Index | Crime::Head) => {}
         }
         true
     }

@@ -190,8 +190,4 @@ impl Host {
             });
         }
     }
-
-    pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.written.is_empty()
-    }
 }

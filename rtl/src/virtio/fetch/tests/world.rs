@@ -42,12 +42,6 @@ pub struct Lane {
     ended: bool,
 }
 
-impl Lane {
-    fn is_transmit(&self) -> bool {
-        self.ring.direction == Direction::Transmit
-    }
-}
-
 pub struct World {
     pub bench: Bench,
     pub io: FetchIo,
@@ -418,6 +412,7 @@ impl World {
         assert!(!self.is_busy(lane), "nothing is on its way");
         // What is in the store is forgotten.
         let pace = std::mem::replace(&mut self.pace.1, 0.0);
+        self.cycle();
         self.lanes[lane].ended = true;
         let drained = self.draining.take();
         while self.lanes[lane].store.pop_front().is_some() {
@@ -427,7 +422,25 @@ impl World {
         self.pace.1 = pace;
     }
 
-    /// The drivers add buffers until so many were made available in all, or `cycles` are over.
+    /// A queue lives again, with another ring.
+    pub fn reopen(&mut self, lane: usize) {
+        let settings = super::settings(&mut self.bench.rng);
+        let (function, slot) = (self.lanes[lane].function, self.lanes[lane].slot);
+        self.open(function, slot, settings);
+    }
+
+    /// It is drained, and lives again.
+    pub fn again(&mut self, lane: usize) {
+        self.drain(lane);
+        self.reopen(lane);
+    }
+
+    /// The driver rings for nothing.
+    pub fn ring(&mut self, lane: usize) {
+        self.lanes[lane].bell = Some((self.time, None));
+    }
+
+    /// For so many cycles drivers add buffers at random, of up to `longest` parts.
     pub fn load(&mut self, cycles: usize, longest: usize) {
         for _ in 0..cycles {
             let rng = &mut self.bench.rng;
@@ -470,7 +483,6 @@ impl World {
             Crime::Torn => packed && parts > 1,
             Crime::Direction => parts > 1,
             Crime::Empty => true,
-            Crime::Access => false,
         };
         let done = fits && ring.add_with(parts, Some(crime), rng);
         if done {
@@ -483,7 +495,6 @@ impl World {
 /// The fault that a crime ends with.
 pub fn cause(crime: Crime) -> Cause {
     match crime {
-        Crime::Access => Cause::Access,
         Crime::Index => Cause::Index,
         Crime::Head | Crime::Next | Crime::Torn => Cause::Descriptor,
         Crime::Loop => Cause::Loop,
