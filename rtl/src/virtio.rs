@@ -22,12 +22,12 @@ use crate::{catalogue::Block, config::Config};
 pub fn catalogue(config: &Config) -> Vec<Block> {
     let mut blocks = vec![];
     macro_rules! block {
-        ($name:literal, $generator:expr) => {
+        ($name:literal, $generator:path) => {
             let config = config.clone();
             blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
         };
     }
-    block!("fetch", |config: &Config| fetch::fetch(config, fetch::THREADS));
+    block!("fetch", fetch::named);
     block!("store", store::store);
     blocks
 }

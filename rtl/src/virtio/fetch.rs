@@ -107,6 +107,11 @@ pub struct FetchIo {
 /// Threads of the named configurations.
 pub const THREADS: usize = 8;
 
+/// As the named configurations have it.
+pub fn named(config: &Config) -> FetchIo {
+    fetch(config, THREADS)
+}
+
 /// Fetches for all queues, for 2 to 16 of them at once.
 #[hdl]
 pub fn fetch(config: &Config, threads: usize) -> FetchIo {
