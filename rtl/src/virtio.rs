@@ -12,10 +12,12 @@
 
 pub mod checksum;
 pub mod features;
+pub mod fetch;
 pub mod gather;
 pub mod queues;
 pub mod receive;
 pub mod spread;
+pub mod store;
 pub mod sum;
 pub mod transmit;
 pub mod types;
@@ -37,5 +39,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("receive", receive::receive);
     block!("spread", spread::spread);
     block!("transmit", transmit::transmit);
+    block!("fetch", fetch::named);
+    block!("store", store::store);
     blocks
 }

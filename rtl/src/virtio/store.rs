@@ -1,0 +1,303 @@
+//! The descriptors of all queues that were fetched and not used yet.
+//!
+//! # Purpose
+//! A place for [`Config::prefetch`] descriptors of each queue, in one memory. `fetch` pushes, three clients pop.
+//!
+//! # Schematic
+//! ```text
+//!  push ────────────┬──────────────────────────► descriptors (RAM) ─► read ─► word ─┬─► popped
+//!                   │                                  ▲                            │
+//!  pop[..] ─┬─► round robin ─► event ─► state[queue] ──┴─► taken                    │
+//!  drain ───┘                   ▲             └─► chains                            │
+//!                               └────────────────── out ◄───────────────────────────┘
+//! ```
+//! One event after the other changes the state of its queue, a word of a memory: a push, a pop, and a descriptor that comes
+//! *out* of the memory, when its length is known.
+//!
+//! # Timing
+//! Registers at all outputs. A push may come in every second cycle, and is seen in `chains` three cycles later. A descriptor comes
+//! four cycles after its pop was taken, or up to three more if pushes come first; one may be popped in three cycles. A pop
+//! waits while its queue is empty. After reset nothing is taken for as many cycles as there are numbers of queues.
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    queues::{Queue, queue_bits, queue_count},
+    types::{Descriptor, Part},
+};
+use crate::{config::Config, prim};
+use hdl::*;
+
+/// Who takes descriptors: `transmit`, `receive` and `control`.
+pub const CLIENTS: usize = 3;
+
+#[derive(Bundle, Clone)]
+#[ty(config: &Config)]
+pub struct StoreIo {
+    /// Always taken. `fetch` knows that there is room.
+    #[input]
+    #[ty(Valid::ty(Descriptor::ty(config)))]
+    pub push: Valid<Descriptor>,
+    /// Wants the next descriptor of this queue.
+    #[input]
+    #[ty(vec![Stream::ty(Queue::ty(config)); CLIENTS])]
+    pub pop: Vec<Stream<Queue>>,
+    /// It, in the order of `pop`.
+    #[output]
+    #[ty(vec![Valid::ty(Descriptor::ty(config)); CLIENTS])]
+    pub popped: Vec<Valid<Descriptor>>,
+    /// A descriptor of this queue has left its place.
+    #[output]
+    #[ty(Valid::ty(Queue::ty(config)))]
+    pub taken: Valid<Queue>,
+    /// Queues with a whole buffer, or with the beginning of one that needs room to go on: it comes to its end when it is
+    /// popped. Knows of a `popped` in the same cycle.
+    #[output]
+    #[ty(bits(queue_count(config)))]
+    pub chains: Bits,
+    #[input]
+    #[ty(Valid::ty(Queue::ty(config)))]
+    pub measure: Valid<Queue>,
+    /// Bytes of the whole buffers of the queue that was asked for two cycles ago; 131071 for more. Knows of a `popped` in the
+    /// cycle of `measure`.
+    #[output]
+    pub measured: U<17>,
+    /// Forgets all descriptors of this queue; taken when that is done. Nobody pushes or pops any.
+    #[input]
+    #[ty(Stream::ty(Queue::ty(config)))]
+    pub drain: Stream<Queue>,
+}
+
+/// What is kept of a descriptor.
+#[derive(Bundle, Clone, Copy)]
+struct Kept {
+    #[ty(bits(64))]
+    address: Bits,
+    #[ty(bits(16))]
+    length: Bits,
+    writable: Bool,
+    last: Bool,
+    bad: Bool,
+    #[ty(bits(16))]
+    id: Bits,
+    #[ty(bits(11))]
+    places: Bits,
+}
+
+/// What is kept of a queue.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct State {
+    /// Where the next descriptor goes.
+    #[ty(bits(clog2(config.prefetch)))]
+    tail: Bits,
+    /// Descriptors in the memory.
+    #[ty(bits(clog2(config.prefetch + 1)))]
+    count: Bits,
+    /// Whole buffers, until their last descriptor has come out.
+    #[ty(bits(clog2(config.prefetch + 1)))]
+    wholes: Bits,
+    /// Their bytes,
+    #[ty(bits(16 + clog2(config.prefetch)))]
+    bytes: Bits,
+    /// and those of the buffer behind them that has no end yet.
+    #[ty(bits(16 + clog2(config.prefetch)))]
+    open: Bits,
+}
+
+#[derive(HwEnum, Clone, Copy)]
+enum Kind {
+    /// The state is as after reset.
+    Clear,
+    Push,
+    Out,
+    /// For a client.
+    Pop,
+    /// The next descriptor is forgotten.
+    Drain,
+}
+
+/// Something that changes a queue's state.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Event {
+    kind: Enum<Kind>,
+    #[ty(Queue::ty(config))]
+    queue: Queue,
+    /// Of a pop, one-hot.
+    #[ty(bits(CLIENTS))]
+    client: Bits,
+    kept: Kept,
+}
+
+/// On its way out.
+#[derive(Bundle, Clone, Copy)]
+#[ty(config: &Config)]
+struct Leaving {
+    #[ty(Queue::ty(config))]
+    queue: Queue,
+    /// One-hot; 0 if it is forgotten.
+    #[ty(bits(CLIENTS))]
+    client: Bits,
+}
+
+/// Keeps the descriptors of all queues.
+#[hdl]
+pub fn store(config: &Config) -> StoreIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
+    let name = format!("virtio_store_{}_{}", queue_count(config), config.prefetch);
+    module(name, StoreIo::ty(config), |io| {
+        let descriptors = mem(Kept::ty(), queue_count(config) * config.prefetch, Collision::Undefined);
+        let states = mem(State::ty(config), queue_count(config), Collision::Undefined);
+        let chains = reg(bits(queue_count(config)));
+        let (valid, event) = (reg(flag()), reg_without_reset(Event::ty(config)));
+        let cleared = reg(flag());
+        let cleared_up_to = reg(bits(queue_bits(config)));
+        /// Pops that are taken in this cycle.
+        let accepted = reg(bits(CLIENTS));
+        let drained = reg(flag());
+
+        // A descriptor on its way out: its address is known, the memory has been read, it waits for its event.
+        let stages: Vec<(Bool, Leaving)> =
+            (0..3).map(|_| (reg(flag()), reg_without_reset(Leaving::ty(config)))).collect();
+        let [(is_placed, placed), (is_read, read), (is_out, out)] = [0, 1, 2].map(|stage| stages[stage]);
+        let address = reg_without_reset(bits(clog2(descriptors.depth())));
+        let out_word = reg_without_reset(Kept::ty());
+
+        // The next event.
+        let is = |kind| event.kind.is(kind);
+        let pops = valid & (is(Kind::Pop) | is(Kind::Drain));
+        let has_way = !pops & !is_placed;
+        let turns = prim::round_robin(CLIENTS + 1);
+        let wishes = io.pop.iter().enumerate().map(|(client, pop)| pop.valid & !accepted.bit(client));
+        let wishes = wishes.chain([io.drain.valid & !drained]);
+        turns.requests.set(vector(wishes) & has_way.bits().repeat(CLIENTS + 1));
+        let comes_out = is_out & !io.push.valid & cleared;
+        let takes = cleared & !io.push.valid & !is_out;
+        turns.accept.set(takes);
+        valid.set(!cleared | io.push.valid | comes_out | turns.any);
+        let queues: Vec<Queue> = io.pop.iter().map(|pop| pop.payload).chain([io.drain.payload]).collect();
+        event.kind.set(turns.grant.bit(CLIENTS).mux(Kind::Drain.to_enum(), Kind::Pop.to_enum()));
+        event.queue.set(prim::onehot_select(&queues, turns.grant));
+        event.client.set(turns.grant.trunc(CLIENTS));
+        event.kept.set(out_word);
+        when(comes_out, || {
+            event.kind.set(Kind::Out);
+            event.queue.set(out.queue);
+            event.client.set(out.client);
+        });
+        when(io.push.valid, || {
+            let Part { address, length, writable, last, bad, id, places } = io.push.payload.part;
+            event.kind.set(Kind::Push);
+            event.queue.set(io.push.payload.queue);
+            event.kept.set(Kept {
+                address: address.into(),
+                length: length.into(),
+                writable,
+                last,
+                bad,
+                id: id.into(),
+                places: Bits::from(places).trunc(11),
+            });
+        });
+        when(!cleared, || {
+            event.kind.set(Kind::Clear);
+            event.queue.set(event.queue.unpack(cleared_up_to));
+            cleared_up_to.set(cleared_up_to + 1);
+            cleared.set(cleared_up_to.all());
+        });
+
+        // What becomes of the state.
+        let number = event.queue.number();
+        let state = states.peek(number);
+        let next = wire(State::ty(config));
+        let Kept { length, last, .. } = event.kept;
+        let length = length.zext(state.bytes.width());
+        let has_one = state.count.any();
+        next.set(state);
+        event.kind.cases(|kind| match kind {
+            Kind::Clear => next.set(state.zero()),
+            Kind::Push => {
+                let open = state.open + length;
+                next.tail.set(state.tail + 1);
+                next.count.set(state.count + 1);
+                next.open.set(last.mux(open.zero(), open));
+                when(last, || {
+                    next.wholes.set(state.wholes + 1);
+                    next.bytes.set(state.bytes + open);
+                });
+            }
+            Kind::Out => {
+                when(state.wholes.any(), || next.bytes.set(state.bytes - length))
+                    .otherwise(|| next.open.set(state.open - length));
+                when(last, || next.wholes.set(state.wholes - 1));
+            }
+            Kind::Pop | Kind::Drain => {
+                when(has_one, || next.count.set(state.count - 1));
+            }
+        });
+        when(valid, || {
+            states.write(number, next);
+            let is_stuck = next.count.gt(config.prefetch / 2);
+            chains.at(number).set(next.wholes.any() | is_stuck);
+        });
+        when(valid & is(Kind::Push), || descriptors.write(cat([number, state.tail]), event.kept));
+        assert(
+            !(valid & is(Kind::Push)) | state.count.ne(config.prefetch),
+            "there is room for what is pushed",
+        );
+        io.chains.set(chains);
+
+        // Out of the memory.
+        let leaves = pops & has_one;
+        let advance_out = !is_out | comes_out;
+        let advance_read = !is_read | advance_out;
+        let advance_placed = !is_placed | advance_read;
+        let client = is(Kind::Pop).mux(event.client, event.client.zero());
+        when(advance_placed, || is_placed.set(leaves));
+        when(leaves, || {
+            placed.set(Leaving { queue: event.queue, client });
+            address.set(cat([number, state.tail - state.count.trunc(state.tail.width())]));
+        });
+        let word = descriptors.read_if(advance_read, address);
+        when(advance_read, || {
+            is_read.set(is_placed);
+            read.set(placed);
+        });
+        when(advance_out, || {
+            is_out.set(is_read);
+            out.set(read);
+            out_word.set(word);
+        });
+        accepted.set(
+            (valid & has_one).bits().repeat(CLIENTS) & is(Kind::Pop).mux(event.client, event.client.zero()),
+        );
+        drained.set(valid & is(Kind::Drain) & !has_one & !state.wholes.any());
+        io.taken.valid.set(delay(leaves));
+        io.taken.payload.set(delay_without_reset(event.queue));
+        for (client, pop) in io.pop.iter().enumerate() {
+            pop.ready.set(accepted.bit(client));
+            pop.assume_stable();
+        }
+        io.drain.ready.set(drained);
+        io.drain.assume_stable();
+        let delivered = reg_without_reset(Descriptor::ty(config));
+        let Kept { address, length, writable, last, bad, id, places } = event.kept;
+        let (address, length) = (address.as_u(), length.as_u());
+        let part =
+            Part { address, length, writable, last, bad, id: id.as_u(), places: places.zext(16).as_u() };
+        delivered.set(Descriptor { queue: event.queue, part });
+        let delivers = (valid & is(Kind::Out)).bits().repeat(CLIENTS) & event.client;
+        for (popped, valid) in io.popped.iter().zip(delay(delivers).to_bools()) {
+            popped.valid.set(valid);
+            popped.payload.set(delivered);
+        }
+
+        // How much there is.
+        let asked = delay_without_reset(io.measure.payload);
+        let bytes = states.peek(asked.number()).bytes;
+        let beyond = bytes.slice(17, bytes.width() - 17).any();
+        io.measured.set(delay_without_reset(beyond.mux(!lit(0, 17), bytes.trunc(17)).as_u()));
+    })
+}
