@@ -13,6 +13,7 @@
 pub mod checksum;
 pub mod features;
 pub mod gather;
+pub mod inspect;
 pub mod queues;
 pub mod sum;
 pub mod transmit;
@@ -31,6 +32,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     }
     block!("checksum", checksum::checksum);
     block!("gather", gather::gather);
+    block!("inspect", inspect::inspect);
     block!("transmit", transmit::transmit);
     blocks
 }
