@@ -87,8 +87,8 @@ struct Stored {
 /// and IPv6 for all else: virtio 5.1.6.4.3). The key is constant ([`toeplitz::KEY`]). What is not IP has none, and is 0.
 ///
 /// # Timing
-/// A beat in each cycle on either side, without a gap between frames. `verdict` comes 15 cycles after the last beat of its frame
-/// (16 with more than 8 bytes). It runs ahead of `frame`, which is combinational behind registers: a beat of the store, and whether
+/// A beat in each cycle on either side, without a gap between frames. `verdict` comes 12 cycles after the last beat of its frame
+/// (13 with more than 8 bytes). It runs ahead of `frame`, which is combinational behind registers: a beat of the store, and whether
 /// its frame's verdict was taken. Up to 16 KiB wait, and 32 frames whose verdicts have not been taken.
 #[hdl]
 pub fn inspect(config: &Config) -> InspectIo {
