@@ -14,6 +14,7 @@ pub mod checksum;
 pub mod features;
 pub mod fetch;
 pub mod gather;
+pub mod inspect;
 pub mod queues;
 pub mod receive;
 pub mod spread;
@@ -38,6 +39,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("receive/collector", receive::collector);
     block!("receive", receive::receive);
     block!("spread", spread::spread);
+    block!("inspect", inspect::inspect);
     block!("transmit", transmit::transmit);
     block!("fetch", fetch::named);
     block!("store", store::store);
