@@ -12,6 +12,7 @@
 
 pub mod features;
 pub mod queues;
+pub mod registers;
 pub mod types;
 
 use crate::{catalogue::Block, config::Config};
