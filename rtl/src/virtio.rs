@@ -18,6 +18,31 @@ pub mod types;
 use crate::{catalogue::Block, config::Config};
 
 /// Every block of the network functions for a configuration.
-pub fn catalogue(_config: &Config) -> Vec<Block> {
-    vec![]
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let mut blocks = vec![];
+    macro_rules! block {
+        ($name:literal, $generator:expr) => {
+            let config = config.clone();
+            blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
+        };
+    }
+    block!("registers", |config| registers::registers(config, 2));
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_elaborates() {
+        let small = Config::small();
+        let least = Config { vfs: 0, pairs: 1, ..small.clone() };
+        let most = Config { vfs: 62, pairs: 4, ..small };
+        for config in Config::all().into_iter().chain([least, most]) {
+            for block in catalogue(&config) {
+                (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
+            }
+        }
+    }
 }

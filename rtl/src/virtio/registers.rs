@@ -313,6 +313,8 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let of_device = delay_without_reset(is_device);
         let of_notify = delay_without_reset(in_window(window::NOTIFY));
         let of_interrupt = at("isr_status");
+        let of_accepted = at("driver_feature");
+        let of_vector = at("queue_msix_vector");
         let of_status = at("device_status") & enables.bit(0);
 
         // Where it is.
@@ -337,18 +339,14 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         // What it changes.
         let is_status_write = of_status & access.write & !is_resetting;
         let writes = access.write & !is_resetting;
-        let lanes = nature.wide.mux(
-            all.bits().repeat(4),
-            cat([high.bits().repeat(2), low.bits().repeat(2)]),
-        );
+        let lanes = nature.wide.mux(all.bits().repeat(4), cat([high.bits().repeat(2), low.bits().repeat(2)]));
         let lanes = delay_without_reset(lanes & Bits::from(nature.writable));
-        let not_chosen = at("driver_feature") & (!in_features | own.features_ok);
+        let not_chosen = of_accepted & (!in_features | own.features_ok);
         let is_power = !(low_data & (low_data - 1)).any();
         let is_legal = delay_without_reset(low_data.any() & low_data.le(LARGEST_RING))
             & (own.agreed.mode.packed | delay_without_reset(is_power));
         let is_settled = !queue_state.enabled & !queue_state.drains;
         let allowed = is_settled & (!at("queue_size") | is_legal);
-        let of_vector = at("queue_msix_vector");
         let queue_lanes = cat([(allowed | of_vector).bits().repeat(2), allowed.bits().repeat(2)]);
         let queue_lanes = delay_without_reset(
             lanes & Bits::from(nature.of_queue) & queue_lanes & (exists & writes).bits().repeat(4),
@@ -370,9 +368,8 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let resets_queue = delay_without_reset(
             at("queue_reset") & high & is_one(high_data) & exists & ring_reset & !queue_state.resets & writes,
         );
-        let rings_queue = delay_without_reset(
-            of_notify & low & exists & lives & access.write & low_data.eq(number),
-        );
+        let rings_queue =
+            delay_without_reset(of_notify & low & exists & lives & access.write & low_data.eq(number));
 
         // What the driver says of its progress.
         let says = data.trunc(8);
@@ -395,7 +392,9 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
             own.failed,
         ];
         let status = is_resetting.mux(lit(0x40, 8), vector(status));
-        let bytes = |lanes: U<4>| cat(Bits::from(lanes).to_bools().into_iter().rev().map(|lane| lane.bits().repeat(8)));
+        let bytes = |lanes: U<4>| {
+            cat(Bits::from(lanes).to_bools().into_iter().rev().map(|lane| lane.bits().repeat(8)))
+        };
         let link = cat([own.announce, own.link_up]).zext(16);
         let queue_isr = reg(bits(functions));
         let config_isr = reg(bits(functions));
@@ -416,7 +415,7 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         ];
         let shown = shown.into_iter().map(|(is_it, word)| word & is_it.bits().repeat(32));
         let live = delay_without_reset(shown.reduce(|a, b| a | b).expect("some"));
-        let kept = (stored & bytes(nature.of_function) & (!at("driver_feature") | in_features).bits().repeat(32))
+        let kept = (stored & bytes(nature.of_function) & (!of_accepted | in_features).bits().repeat(32))
             | (part & bytes(nature.of_queue) & exists.bits().repeat(32))
             | Bits::from(nature.constant);
         let kept = delay_without_reset(kept);
@@ -560,10 +559,10 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
                 refused.set(false);
                 state.set(State::Read);
                 when(task.is(Task::Device) | task.is(Task::Address), || {
-                    at_word.set(task.is(Task::Device).mux(
-                        lit(word::DEVICE, word::BITS),
-                        lit(word::OWN_ADDRESS, word::BITS),
-                    ));
+                    at_word.set(
+                        task.is(Task::Device)
+                            .mux(lit(word::DEVICE, word::BITS), lit(word::OWN_ADDRESS, word::BITS)),
+                    );
                     after.set(State::Update);
                 });
                 when(task.is(Task::Interrupt), || {
@@ -586,8 +585,9 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
                 device_features.set(offered(stored.trunc(2), physical));
                 let is_address = nature.word.slice(1, 3).eq(word::DEVICE >> 1);
                 let own_address = (own.own_address & is_address).bits().repeat(2);
-                let chosen = at("driver_feature").bits().repeat(2) & stored.trunc(2);
-                at_word.set(nature.word | cat([lit(0, 2), chosen]) | cat([lit(0, 1), own_address, lit(0, 1)]));
+                let chosen = of_accepted.bits().repeat(2) & stored.trunc(2);
+                at_word
+                    .set(nature.word | cat([lit(0, 2), chosen]) | cat([lit(0, 1), own_address, lit(0, 1)]));
                 after.set(State::Merge);
                 state.set(State::Read);
             }
@@ -698,7 +698,8 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         queue_changes.set(false);
         let breaks = marks & task.is(Task::Fault) & lives;
         let finishes = marks & task.is(Task::Drained) & wipes_function;
-        let is_changed = differs | row.link_up.ne(own.link_up) | (row.announce & own.agreed.announce & own.driver_ok);
+        let is_changed =
+            differs | row.link_up.ne(own.link_up) | (row.announce & own.agreed.announce & own.driver_ok);
         let warns = breaks | (marks & task.is(Task::Device) & is_changed & own.driver_ok);
         when(commits & is_status_write & says.any(), || {
             changes.set(true);
@@ -792,16 +793,12 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
 
         // Doorbells, and drains.
         let rings = commits & rings_queue;
-        bells.ring.valid.set(
-            rings | (commits & enables_queue & own.driver_ok) | (tells & of_queue.enabled),
-        );
+        bells.ring.valid.set(rings | (commits & enables_queue & own.driver_ok) | (tells & of_queue.enabled));
         bells.ring.payload.queue.set(queue);
         bells.ring.payload.has_index.set(rings & all & own.agreed.mode.notification_data);
         bells.ring.payload.index.set(high_data.as_u());
         let candidate = bells.candidate;
-        bells.lives.set(
-            queue_states.peek(candidate.number()).lives() & driver_ok.at(candidate.function),
-        );
+        bells.lives.set(queue_states.peek(candidate.number()).lives() & driver_ok.at(candidate.function));
         io.doorbell.connect(&bells.doorbell);
         let visited = sequence.visited;
         sequence.resetting.set(resetting);

@@ -1,6 +1,9 @@
 //! Drains queues, one after the other.
 
-use crate::{config::Config, virtio::queues::{Queue, queues}};
+use crate::{
+    config::Config,
+    virtio::queues::{Queue, queues},
+};
 use hdl::*;
 
 /// Blocks that a queue is drained from: `fetch`, the one that serves it, `store`, `used`.

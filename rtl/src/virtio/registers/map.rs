@@ -115,7 +115,13 @@ pub const FIELDS: [Field; 30] = {
             Function(word::VECTOR),
             "Vector for changes of the device configuration. One that does not exist becomes FFFF.",
         ),
-        field("num_queues", (COMMON, 0x12, 2), ReadOnly, Constant(queues), "Two for each pair, and the control queue."),
+        field(
+            "num_queues",
+            (COMMON, 0x12, 2),
+            ReadOnly,
+            Constant(queues),
+            "Two for each pair, and the control queue.",
+        ),
         field(
             "device_status",
             (COMMON, 0x14, 1),
@@ -146,7 +152,13 @@ pub const FIELDS: [Field; 30] = {
             "Entries of the ring, 1 to 256; of a split ring a power of two. Others are ignored, as all are while the queue is \
              enabled.",
         ),
-        field("queue_msix_vector", (COMMON, 0x1A, 2), ReadWrite, Queue(Word::Size), "Vector for used buffers, as above."),
+        field(
+            "queue_msix_vector",
+            (COMMON, 0x1A, 2),
+            ReadWrite,
+            Queue(Word::Size),
+            "Vector for used buffers, as above.",
+        ),
         field("queue_enable", (COMMON, 0x1C, 2), ReadWrite, State, "1 enables the queue; 0 is ignored."),
         field("queue_notify_off", (COMMON, 0x1E, 2), ReadOnly, State, "The number of the queue."),
         field(
@@ -156,8 +168,20 @@ pub const FIELDS: [Field; 30] = {
             Queue(Word::Descriptors),
             "Address of the descriptors, in two halves. Not written while the queue is enabled.",
         ),
-        field("queue_driver", (COMMON, 0x28, 8), ReadWrite, Queue(Word::Driver), "Of the driver's area, likewise."),
-        field("queue_device", (COMMON, 0x30, 8), ReadWrite, Queue(Word::Device), "Of the device's area, likewise."),
+        field(
+            "queue_driver",
+            (COMMON, 0x28, 8),
+            ReadWrite,
+            Queue(Word::Driver),
+            "Of the driver's area, likewise.",
+        ),
+        field(
+            "queue_device",
+            (COMMON, 0x30, 8),
+            ReadWrite,
+            Queue(Word::Device),
+            "Of the device's area, likewise.",
+        ),
         field(
             "queue_notif_config_data",
             (COMMON, 0x38, 2),
@@ -197,17 +221,29 @@ pub const FIELDS: [Field; 30] = {
             Constant(|config| config.pairs),
             "Pairs of queues.",
         ),
-        field("mtu", (DEVICE, 0x0A, 2), ReadOnly, Function(word::DEVICE + 2), "The largest MTU; at least 68."),
-        field("speed", (DEVICE, 0x0C, 4), ReadOnly, Function(word::DEVICE + 3), "In Mb/s; FFFFFFFF for unknown."),
-        field("duplex", (DEVICE, 0x10, 1), ReadOnly, Function(word::DEVICE + 4), "1 full, 0 half, FF unknown."),
-        field("rss_max_key_size", (DEVICE, 0x11, 1), ReadOnly, Constant(|_| 0), "RSS is not offered."),
         field(
-            "rss_max_indirection_table_length",
-            (DEVICE, 0x12, 2),
+            "mtu",
+            (DEVICE, 0x0A, 2),
             ReadOnly,
-            Constant(|_| 0),
-            "Likewise.",
+            Function(word::DEVICE + 2),
+            "The largest MTU; at least 68.",
         ),
+        field(
+            "speed",
+            (DEVICE, 0x0C, 4),
+            ReadOnly,
+            Function(word::DEVICE + 3),
+            "In Mb/s; FFFFFFFF for unknown.",
+        ),
+        field(
+            "duplex",
+            (DEVICE, 0x10, 1),
+            ReadOnly,
+            Function(word::DEVICE + 4),
+            "1 full, 0 half, FF unknown.",
+        ),
+        field("rss_max_key_size", (DEVICE, 0x11, 1), ReadOnly, Constant(|_| 0), "RSS is not offered."),
+        field("rss_max_indirection_table_length", (DEVICE, 0x12, 2), ReadOnly, Constant(|_| 0), "Likewise."),
         field(
             "queue_notify",
             (NOTIFY, 0x00, 4),
@@ -279,7 +315,8 @@ pub const NATURES: usize = 16;
 
 /// The natures of the words of the common and then of the device configuration.
 pub fn natures(config: &Config) -> Vec<Nature> {
-    let places = [COMMON, DEVICE].into_iter().flat_map(|window| (0..NATURES).map(move |word| (window, 4 * word)));
+    let places =
+        [COMMON, DEVICE].into_iter().flat_map(|window| (0..NATURES).map(move |word| (window, 4 * word)));
     places.map(|(window, offset)| nature(config, window, offset)).collect()
 }
 
@@ -290,7 +327,8 @@ fn nature(config: &Config, window: Window, offset: usize) -> Nature {
         field.window == window && field.offset < offset + 4 && field.offset + field.bytes > offset
     };
     for field in FIELDS.iter().filter(|field| covers(field)) {
-        let bytes = (0..4).filter(|byte| (field.offset..field.offset + field.bytes).contains(&(offset + byte)));
+        let bytes =
+            (0..4).filter(|byte| (field.offset..field.offset + field.bytes).contains(&(offset + byte)));
         let lanes: usize = bytes.map(|byte| 1 << byte).sum();
         // Words from its first one.
         let index = offset / 4 - field.offset / 4;
