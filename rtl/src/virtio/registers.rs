@@ -257,6 +257,8 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let slot = reg_without_reset(bits(slot_bits(config)));
         let queue = Queue { function, slot };
         let at_word = reg_without_reset(bits(word::BITS));
+        /// The word that an access is about.
+        let written_word = reg_without_reset(at_word);
 
         let resetting = reg_init(lit((1u128 << functions) - 1, functions));
         let driver_ok = reg(bits(functions));
@@ -473,10 +475,10 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let takes_other = idle & !takes_access;
         turns.accept.set(takes_other);
         io.access.ready.set(may_access);
-        sequence.drained.ready.set(takes_other & turns.grant.bit(0));
+        // Until the task ends: what is drained is not looked at again before.
+        sequence.drained.ready.set(marks & task.is(Task::Drained));
         io.fault.ready.set(takes_other & turns.grant.bit(1));
         let cause = reg_without_reset(io.fault.payload.cause);
-        let [whole, is_last] = [(); 2].map(|()| reg_without_reset(flag()));
         let (drained, fault) = (sequence.drained.payload, io.fault.payload);
         when(state.is(State::Idle), || {
             let of = [
@@ -489,8 +491,6 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
             ];
             access.set(io.access.payload);
             cause.set(fault.cause);
-            whole.set(drained.whole);
-            is_last.set(drained.last);
             slot.set(turns.grant.bit(0).mux(drained.queue.slot, fault.queue.slot));
             function.set(prim::onehot_select(&of, turns.grant));
             for (bit, it) in TASKS.iter().enumerate() {
@@ -528,7 +528,8 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let is_different = ((stored ^ fresh) & bytes(fresh_lanes.as_u())).any();
 
         // The words of a queue, and of a function, after a reset. The device configuration has them once.
-        let wipes_function = whole & is_last;
+        let whole = drained.whole;
+        let wipes_function = whole & drained.last;
         let keeps = !whole & !queue_state.resets;
         let is_end = at_word.trunc(3).all() & (at_word.bit(3) | !wipes_function);
         let setting = at_word.trunc(3).eq(Word::Size as usize);
@@ -592,6 +593,7 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
                 state.set(State::Read);
             }
             State::Merge => {
+                written_word.set(at_word);
                 state.set(State::Commit);
                 when(asks, || {
                     at_word.set(word::ACCEPTED);
@@ -669,7 +671,7 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
                 lanes: lit(15, 4).as_u(),
             });
         });
-        let place = cat([function, at_word]);
+        let place = cat([function, commits.mux(written_word, at_word)]);
         when(commits & file_lanes.any(), || {
             file_put.valid.set(true);
         });

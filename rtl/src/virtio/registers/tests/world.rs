@@ -52,6 +52,8 @@ pub struct World {
     pub resets: Vec<usize>,
     /// The last lookups that were asked for, of each reader.
     lookups: Vec<[Option<(usize, usize, Word)>; 2]>,
+    /// The access that is on offer has been taken.
+    taken: bool,
     pub slowest: usize,
 }
 
@@ -81,6 +83,7 @@ impl World {
             broke: vec![],
             resets: vec![],
             lookups: vec![[None; 2]; 2],
+            taken: false,
             slowest: 0,
         };
         for valid in [world.io.access.valid, world.io.device.valid, world.io.mac.valid] {
@@ -189,6 +192,7 @@ impl World {
 
     fn watch(&mut self) {
         let (sim, io) = (&mut self.bench.sim, &self.io);
+        self.taken |= sim.peek(io.access.valid) && sim.peek(io.access.ready);
         if sim.peek(io.fault.ready) {
             self.fault = None;
         }
@@ -306,18 +310,17 @@ impl World {
         let random = self.rng().u32(..);
         self.bench.sim.poke(access.payload.data, write.unwrap_or(random).into());
         let begin = self.cycle;
-        let mut taken = false;
+        self.taken = false;
         while !self.bench.sim.peek(self.io.answer.valid) {
-            taken |= self.bench.sim.peek(access.valid) && self.bench.sim.peek(access.ready);
             self.step();
-            if taken {
+            if self.taken {
                 self.bench.sim.poke(access.valid, false);
             }
             assert!(self.cycle - begin <= 50, "an answer is there within 50 cycles");
         }
         self.slowest = self.slowest.max(self.cycle - begin);
         let got = self.bench.sim.peek(self.io.answer.payload.data) as u32;
-        assert!(taken && !self.bench.sim.peek(self.io.answer.payload.aborted));
+        assert!(self.taken && !self.bench.sim.peek(self.io.answer.payload.aborted));
         match write {
             None => self.functions[function].read(offset, mask, got),
             Some(data) => {
