@@ -287,6 +287,28 @@ pub fn table() -> String {
     out
 }
 
+/// A word of a function after a reset. Those of the device configuration have it after the fundamental reset only: a locally
+/// administered address that ends with the function's number, and an Ethernet of 10 Gb/s.
+pub fn word_after_reset(number: Bits, function: Bits) -> Bits {
+    let after_reset = |number: usize| match number {
+        word::VECTOR => lit(NO_VECTOR, 32),
+        word::DEVICE => lit(0x02, 32),
+        9 => cat([function.zext(24), lit(0, 8)]),
+        10 => lit(1500 << 16, 32),
+        11 => lit(10_000, 32),
+        12 => lit(1, 32),
+        _ => lit(0, 32),
+    };
+    let words: Vec<Bits> = (0..1 << word::BITS).map(after_reset).collect();
+    select(&words, number)
+}
+
+/// A word of a queue after a reset.
+pub fn setting_after_reset(number: Bits) -> Bits {
+    let size = lit(NO_VECTOR << 16 | LARGEST_RING, 32);
+    number.eq(Word::Size as usize).mux(size, size.zero())
+}
+
 /// What a word of the common or of the device configuration is.
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct Nature {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// After so many cycles all that was begun is done, if nobody waits.
-pub const SETTLED: usize = 150;
+pub const SETTLED: usize = 300;
 
 /// How far a queue is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct World {
     pub resets: Vec<usize>,
     /// The last lookups that were asked for, of each reader.
     lookups: Vec<[Option<(usize, usize, Word)>; 2]>,
+    /// When the manager and the control queue may say something again.
+    spaced: usize,
     /// The access that is on offer has been taken.
     taken: bool,
     pub slowest: usize,
@@ -83,6 +85,7 @@ impl World {
             broke: vec![],
             resets: vec![],
             lookups: vec![[None; 2]; 2],
+            spaced: 0,
             taken: false,
             slowest: 0,
         };
@@ -103,7 +106,7 @@ impl World {
         world
     }
 
-    fn rng(&mut self) -> &mut fastrand::Rng {
+    pub fn rng(&mut self) -> &mut fastrand::Rng {
         &mut self.bench.rng
     }
 
@@ -127,7 +130,7 @@ impl World {
             let word = Word::VARIANTS[self.rng().usize(..8)].1;
             // Sometimes the one that is being accessed, without end.
             let function = self.accessed.filter(|_| self.rng().bool()).unwrap_or(function);
-            let (valid, lookup) = (self.rng().u8(..4) > 0, self.io.lookup[reader].clone());
+            let (valid, lookup) = (self.rng().u8(..4) > 0, self.io.lookup[reader]);
             self.bench.sim.poke(lookup.valid, valid);
             self.bench.sim.poke(lookup.payload.queue.function, function as u128);
             self.bench.sim.poke(lookup.payload.queue.slot, slot as u128);
@@ -369,8 +372,17 @@ impl World {
         self.busy[function] = self.cycle + SETTLED;
     }
 
+    /// Waits until what was said before has been heard.
+    fn space(&mut self) {
+        while self.cycle < self.spaced {
+            self.step();
+        }
+        self.spaced = self.cycle + 256;
+    }
+
     /// The manager says something about a function.
     pub fn say(&mut self, function: usize, change: impl Fn(&mut Function), announce: bool) {
+        self.space();
         let it = &mut self.functions[function];
         let before = it.clone();
         change(it);
@@ -402,6 +414,7 @@ impl World {
 
     /// The driver sets its address by the control queue.
     pub fn set_mac(&mut self, function: usize, mac: [u8; 6]) {
+        self.space();
         self.functions[function].own_mac = Some(mac);
         self.functions[function].touched = true;
         self.bench.sim.poke(self.io.mac.valid, true);
@@ -414,6 +427,7 @@ impl World {
     }
 
     pub fn announced(&mut self, function: usize) {
+        self.space();
         self.functions[function].announce = false;
         self.functions[function].touched = true;
         self.bench.sim.poke(self.io.announced.valid, true);
@@ -486,65 +500,5 @@ impl World {
         assert!(self.owed.iter().all(|(_, must)| !must), "interrupts are lost: {:?}", self.owed);
         assert_eq!(self.broke, self.counted);
         assert!(self.drains.iter().flatten().all(|drain| *drain == Drain::Idle), "{:?}", self.drains);
-    }
-
-    // What a driver does.
-
-    /// Reads `bytes` at an offset: 1, 2, 4 or 8.
-    pub fn get(&mut self, function: usize, offset: usize, bytes: usize) -> u64 {
-        if bytes == 8 {
-            return self.get(function, offset, 4) | self.get(function, offset + 4, 4) << 32;
-        }
-        let (word, byte) = (offset & !3, offset & 3);
-        let got = self.access(function, word, ((1 << bytes) - 1) << byte, None);
-        u64::from(got) >> (8 * byte) & ((1 << (8 * bytes)) - 1)
-    }
-
-    pub fn put(&mut self, function: usize, offset: usize, bytes: usize, value: u64) {
-        if bytes == 8 {
-            self.put(function, offset, 4, value & 0xFFFF_FFFF);
-            return self.put(function, offset + 4, 4, value >> 32);
-        }
-        let (word, byte) = (offset & !3, offset & 3);
-        let data = (value << (8 * byte)) as u32;
-        self.access(function, word, ((1 << bytes) - 1) << byte, Some(data));
-    }
-
-    /// Writes 0 to the status, and waits until it reads so.
-    pub fn reset(&mut self, function: usize) {
-        self.put(function, 0x14, 1, 0);
-        self.await_reset(function);
-    }
-
-    pub fn await_reset(&mut self, function: usize) {
-        for _ in 0..10_000 {
-            if self.get(function, 0x14, 1) == 0 {
-                return;
-            }
-            self.steps(5);
-        }
-        panic!("function {function} is never reset");
-    }
-
-    /// Steps 2 to 6 of 3.1.1.
-    pub fn negotiate(&mut self, function: usize, features: u128) {
-        self.put(function, 0x14, 1, 1);
-        self.put(function, 0x14, 1, 3);
-        for word in 0..4 {
-            self.put(function, 0x08, 4, word);
-            self.put(function, 0x0C, 4, (features >> (32 * word)) as u32 as u64);
-        }
-        self.put(function, 0x14, 1, 11);
-    }
-
-    pub fn enable(&mut self, function: usize, number: usize, size: u64, vector: u64) {
-        self.put(function, 0x16, 2, number as u64);
-        self.put(function, 0x18, 2, size);
-        self.put(function, 0x1A, 2, vector);
-        for area in 0..3 {
-            let address = self.rng().u64(..);
-            self.put(function, 0x20 + 8 * area, 8, address);
-        }
-        self.put(function, 0x1C, 2, 1);
     }
 }
