@@ -17,6 +17,7 @@ pub mod gather;
 pub mod inspect;
 pub mod queues;
 pub mod receive;
+pub mod registers;
 pub mod spread;
 pub mod store;
 pub mod sum;
@@ -30,6 +31,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     let mut blocks = vec![];
     macro_rules! block {
         ($name:literal, $generator:path) => {
+        ($name:literal, $generator:expr) => {
             let config = config.clone();
             blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
         };
@@ -44,4 +46,23 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("fetch", fetch::named);
     block!("store", store::store);
     blocks
+    block!("registers", |config| registers::registers(config, 2));
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_elaborates() {
+        let small = Config::small();
+        let least = Config { vfs: 0, pairs: 1, ..small.clone() };
+        let most = Config { vfs: 62, pairs: 4, ..small };
+        for config in Config::all().into_iter().chain([least, most]) {
+            for block in catalogue(&config) {
+                (block.build)().unwrap_or_else(|errors| panic!("{}: {errors}", block.name));
+            }
+        }
+    }
 }

@@ -45,3 +45,8 @@ fn registers() {
 fn configuration_space() {
     check_part("pcie.md", "space", &rtl::pcie::space::reference(&Config::small()));
 }
+
+#[test]
+fn virtio_registers() {
+    check_part("virtio.md", "virtio registers", &rtl::virtio::registers::map::table());
+}

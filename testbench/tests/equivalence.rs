@@ -14,9 +14,10 @@ const MODEL: usize = 12_000;
 const CLEARING: u64 = 4200;
 
 /// What random stimuli cannot move: they wait for addresses. `tests/control.rs` and `tests/veb/equivalence.rs` know those of
-/// the bridge; those of the endpoint have tests in the native simulator only.
-const ADDRESSED: [&str; 5] =
-    ["veb/control/", "veb/veb/", "pcie/configuration/", "pcie/endpoint/", "pcie/msix/"];
+/// the bridge; those of the endpoint and of the network functions have tests in the
+/// native simulator only.
+const ADDRESSED: [&str; 6] =
+    ["veb/control/", "veb/veb/", "pcie/configuration/", "pcie/endpoint/", "pcie/msix/", "virtio/registers/"];
 
 /// Runs all `blocks` as a few merged designs.
 fn check(name: &str, blocks: Vec<Block>, rest: u64) {
@@ -91,6 +92,14 @@ fn endpoint() {
     for config in [Config::small(), Config { name: "nine", vfs: 9, ..Config::small() }] {
         let clearing = 7 * 128 * config.functions() as u64 + 100;
         check(&format!("pcie_{}", config.functions()), rtl::pcie::catalogue(&config), clearing);
+    }
+}
+
+/// Every block of the network functions.
+#[test]
+fn network_functions() {
+    for config in [Config::small(), Config { name: "nine", vfs: 7, pairs: 4, ..Config::small() }] {
+        check(&format!("virtio_{}", config.functions()), rtl::virtio::catalogue(&config), CLEARING);
     }
 }
 
