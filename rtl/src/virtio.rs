@@ -12,9 +12,11 @@
 
 pub mod checksum;
 pub mod features;
+
 pub mod queues;
 pub mod sum;
 pub mod types;
+pub mod used;
 
 use crate::{catalogue::Block, config::Config};
 
@@ -28,5 +30,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
         };
     }
     block!("checksum", checksum::checksum);
+    block!("used", used::used);
+
     blocks
 }
