@@ -12,7 +12,7 @@
 
 pub mod checksum;
 pub mod features;
-
+pub mod moderation;
 pub mod queues;
 pub mod sum;
 pub mod types;
@@ -31,6 +31,6 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     }
     block!("checksum", checksum::checksum);
     block!("used", used::used);
-
+    block!("moderation", moderation::moderation);
     blocks
 }

@@ -186,10 +186,8 @@ pub(super) fn collect(config: &Config) -> CollectIo {
         let forgotten = reg(flag());
         let drains = io.drain.valid;
         let idle = state.is(State::Idle);
-        when(!drains | io.drain.ready, || settles.set(SETTLING)).elsewhen(
-            settles.any() & idle & (!io.used.valid | io.used.ready),
-            || settles.set(settles - 1),
-        );
+        when(!drains | io.drain.ready, || settles.set(SETTLING))
+            .elsewhen(settles.any() & idle & (!io.used.valid | io.used.ready), || settles.set(settles - 1));
         when(io.forgotten, || forgotten.set(true));
 
         // Whose turn it is.

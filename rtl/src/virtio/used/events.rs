@@ -193,7 +193,8 @@ pub(super) fn events(config: &Config) -> EventsIo {
         let is_wanted = follows_event.mux(is_among, !is_off);
         let offers_notice = reg(flag());
         let offers_failed = reg(flag());
-        let ends = is(State::End) & !(io.notice.valid & !io.notice.ready) & !(io.failed.valid & !io.failed.ready);
+        let ends =
+            is(State::End) & !(io.notice.valid & !io.notice.ready) & !(io.failed.valid & !io.failed.ready);
         when(io.notice.ready, || offers_notice.set(false));
         when(io.failed.ready, || offers_failed.set(false));
         io.notice.valid.set(offers_notice);

@@ -259,7 +259,8 @@ pub(super) fn rings(config: &Config) -> RingsIo {
         let descriptor = |lap: Bool, id: U<16>, length: U<17>| {
             let length = Bits::from(length);
             let (used, none) = ((!lap).bits(), lit(0, 5));
-            cat([used, lit(0, 7), used, none, length.any().bits(), lit(0, 1), id.into(), length.zext(32)]).as_u()
+            cat([used, lit(0, 7), used, none, length.any().bits(), lit(0, 1), id.into(), length.zext(32)])
+                .as_u()
         };
         let element = cat([length.into(), lit(0, 16), id.into()]).zext(64).as_u();
         let zero = lit(0, 64).as_u();
@@ -343,7 +344,8 @@ pub(super) fn rings(config: &Config) -> RingsIo {
 
         // What follows.
         let closing = is(State::Close);
-        let then = forgets.mux(Then::Forget.to_enum(), closes.mux(Then::Ask.to_enum(), Then::Nothing.to_enum()));
+        let then =
+            forgets.mux(Then::Forget.to_enum(), closes.mux(Then::Ask.to_enum(), Then::Nothing.to_enum()));
         io.batch.valid.set(closing);
         io.batch.payload.set(Batch {
             then,
@@ -363,7 +365,8 @@ pub(super) fn rings(config: &Config) -> RingsIo {
         });
         let clears = is(State::Clear);
         when(clears | closing, || {
-            let kept = Context { next: next.as_u(), open: !closes, from: from.as_u(), count: count.as_u(), head };
+            let kept =
+                Context { next: next.as_u(), open: !closes, from: from.as_u(), count: count.as_u(), head };
             let empty = clears | forgets;
             contexts.write(clears.mux(clearing, queue.number()), empty.mux(kept.zero(), kept));
         });

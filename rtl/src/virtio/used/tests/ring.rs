@@ -62,6 +62,10 @@ pub struct Ring {
     pub wanted: usize,
     pub notices: usize,
     next_id: u16,
+    /// One batch is under way at a time.
+    pub exact: bool,
+    /// Where the packed batch under way began.
+    began: (usize, bool),
 }
 
 const AVAIL: u16 = 1 << 7;
@@ -99,6 +103,8 @@ impl Ring {
             wanted: 0,
             notices: 0,
             next_id: 0,
+            exact: false,
+            began: (0, true),
             kind,
         }
     }
@@ -142,7 +148,10 @@ impl Ring {
     pub fn write(&mut self, address: u64, bytes: &[u8]) {
         let area = if self.kind.packed { 0 } else { 2 };
         let offset = address.checked_sub(self.areas[area]).expect("a write into the ring") as usize;
-        assert!(offset + bytes.len() <= self.memory[area].len(), "a write beyond the ring: {offset} {bytes:?}");
+        assert!(
+            offset + bytes.len() <= self.memory[area].len(),
+            "a write beyond the ring: {offset} {bytes:?}"
+        );
         self.memory[area][offset..][..bytes.len()].copy_from_slice(bytes);
         if self.kind.packed {
             assert!(offset.is_multiple_of(16) && bytes.len() == 16, "a descriptor is written in one");
@@ -156,7 +165,10 @@ impl Ring {
             assert!(offset >= 4 && offset.is_multiple_of(4) && bytes.len().is_multiple_of(4));
             for word in (offset..offset + bytes.len()).step_by(4).filter(|word| word % 8 == 0) {
                 let place = (word - 4) / 8;
-                assert!(!std::mem::replace(&mut self.written[place], true), "element {place} is written twice");
+                assert!(
+                    !std::mem::replace(&mut self.written[place], true),
+                    "element {place} is written twice"
+                );
             }
         }
         self.see();
@@ -214,7 +226,11 @@ impl Ring {
         let wants = match (self.kind.packed, self.kind.event_index) {
             (true, _) => {
                 assert_eq!((offset, length), (0, 4));
-                data[2] & 3 != 1
+                let passed = self.has_passed(value);
+                match data[2] & 3 {
+                    2 if self.exact => passed,
+                    flags => flags != 1,
+                }
             }
             (false, false) => {
                 assert_eq!((offset, length), (0, 2));
@@ -233,6 +249,22 @@ impl Ring {
         data
     }
 
+    /// Whether a place, with the wrap counter in bit 15, was used since the last batch, one place after the other.
+    fn has_passed(&mut self, event: u16) -> bool {
+        let event = (event as usize & 0x7FFF, event >> 15 == 1);
+        let mut passed = false;
+        while self.began != self.look {
+            passed |= self.began == event;
+            self.began = self.advance(self.began, 1);
+        }
+        passed
+    }
+
+    /// Buffers that the driver cannot see used.
+    pub fn outstanding_given(&self) -> usize {
+        self.given.len()
+    }
+
     pub fn notice(&mut self) {
         self.notices += 1;
         assert!(self.notices <= self.wanted, "a notice that nobody wants");
@@ -241,7 +273,7 @@ impl Ring {
 
     /// The number of notices is known exactly.
     pub fn is_exact(&self) -> bool {
-        !(self.kind.packed && self.kind.event_index)
+        self.exact || !(self.kind.packed && self.kind.event_index)
     }
 
     fn set_flags(&mut self, flags: u8) {
@@ -289,8 +321,7 @@ impl Ring {
                 self.driver = Driver::Armed(threshold);
             }
             Driver::Armed(threshold) => {
-                self.driver =
-                    if self.seen.len() > threshold { Driver::Awake } else { Driver::Asleep };
+                self.driver = if self.seen.len() > threshold { Driver::Awake } else { Driver::Asleep };
             }
             Driver::Asleep => {}
         }

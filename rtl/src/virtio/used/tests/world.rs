@@ -116,13 +116,8 @@ impl World {
             true => [1, 2, 3, 7, 20, 64, 100, 255][rng.usize(..8)],
             false => 1 << rng.usize(..9),
         };
-        let kind = Kind {
-            packed,
-            event_index: rng.bool(),
-            in_order: rng.bool(),
-            transmit: queue.1 % 2 == 1,
-            size,
-        };
+        let kind =
+            Kind { packed, event_index: rng.bool(), in_order: rng.bool(), transmit: queue.1 % 2 == 1, size };
         self.open_as(queue, kind);
     }
 
@@ -179,7 +174,8 @@ impl World {
     fn setting(&self, queue: Number, setting: usize) -> u64 {
         let ring = &self.rings[&queue];
         let [descriptors, driver, device] = ring.areas;
-        let half = |address: u64| if setting.is_multiple_of(2) { address & 0xFFFF_FFFF } else { address >> 32 };
+        let half =
+            |address: u64| if setting.is_multiple_of(2) { address & 0xFFFF_FFFF } else { address >> 32 };
         match setting {
             0 | 1 => half(descriptors),
             2 | 3 => half(driver),
@@ -340,8 +336,11 @@ impl World {
             while from < bytes.len() {
                 let rest = 16 - (address as usize + from) % 16;
                 let to = bytes.len().min(from + rest);
-                let travelling =
-                    Travelling::Write { queue, address: address + from as u64, bytes: bytes[from..to].to_vec() };
+                let travelling = Travelling::Write {
+                    queue,
+                    address: address + from as u64,
+                    bytes: bytes[from..to].to_vec(),
+                };
                 let at = self.arrival();
                 self.link.push_back((at, travelling));
                 from = to;
@@ -399,16 +398,27 @@ impl World {
     /// The block is done with the queue: what is under way has been handed over, and nothing may follow.
     fn finish_drain(&mut self) {
         let queue = self.drains.pop_front().unwrap();
-        assert!(self.writings.is_empty() || self.writings.iter().all(|it| it.queue != queue), "a write is half done");
-        let reads =
-            self.link.iter().any(|(_, it)| matches!(it, Travelling::Read { queue: other, .. } if *other == queue));
+        assert!(
+            self.writings.is_empty() || self.writings.iter().all(|it| it.queue != queue),
+            "a write is half done"
+        );
+        let reads = self
+            .link
+            .iter()
+            .any(|(_, it)| matches!(it, Travelling::Read { queue: other, .. } if *other == queue));
         assert!(!reads, "a read is under way");
-        while self.link.iter().any(|(_, it)| matches!(it, Travelling::Write { queue: other, .. } if *other == queue))
+        while self
+            .link
+            .iter()
+            .any(|(_, it)| matches!(it, Travelling::Write { queue: other, .. } if *other == queue))
         {
             self.arrive();
         }
         let fails = self.failed.contains(&queue) && !self.stopped[queue.0];
-        assert!(!fails || self.faults.contains(&queue) || self.failed_late(queue), "a fault that nobody heard of");
+        assert!(
+            !fails || self.faults.contains(&queue) || self.failed_late(queue),
+            "a fault that nobody heard of"
+        );
         self.failed.retain(|it| *it != queue);
         self.faults.retain(|it| *it != queue);
         self.closed.retain(|it| *it != queue);
