@@ -8,7 +8,7 @@
 //! ```text
 //!                  lookup, found      write, data        sent, written       read, answer
 //!                        │                 ▲                   │                  │
-//!  used ─► collect ──► rings ──────────────┴─────────────► events ────────────────┴──► notice ─► moderation
+//!  used ─► collect ─► fifo ─► rings ──────────────┴─────────────► events ────────────────┴──► notice ─► moderation
 //!            ▲ │         │ where the next buffer goes          │
 //!  drain ────┘ └► fault  └─ a word for each queue              │
 //!            └◄──────────────────── failed, ended, forgotten ◄─┘
@@ -59,11 +59,13 @@ use crate::{
     config::Config,
     dma::{Command, Outcome, ReadBeat},
     frame::Beat,
+    prim,
 };
 use collect::{batch, collect};
 use events::events;
 use hdl::*;
 use rings::rings;
+use types::Item;
 
 /// Batches that may be under way.
 const IN_FLIGHT: usize = 16;
@@ -137,7 +139,9 @@ pub fn used(config: &Config) -> UsedIo {
         collect.forgotten.set(events.forgotten);
         io.fault.connect(&collect.fault);
 
-        rings.items.connect(&collect.items);
+        let items = prim::fifo(Item::ty(config), batch(config).min(prim::DISTRIBUTED));
+        items.enq.connect(&collect.items);
+        rings.items.connect(&items.deq);
         rings.found.set(io.found);
         io.lookup.set(rings.lookup);
         io.write.connect(&rings.write);

@@ -64,6 +64,8 @@ pub struct World {
     pub faults: Vec<Number>,
     pub cycle: usize,
     pub drained: usize,
+    /// Faults, of all times.
+    pub told: usize,
     pub commands: usize,
     pub reads: usize,
     pub notices: Vec<(Number, u16, usize)>,
@@ -90,6 +92,7 @@ impl World {
             faults: vec![],
             cycle: 0,
             drained: 0,
+            told: 0,
             commands: 0,
             reads: 0,
             notices: vec![],
@@ -264,6 +267,7 @@ impl World {
             assert!(self.failed.contains(&queue), "a fault of {queue:?} without a reason");
             assert!(!self.faults.contains(&queue), "a second fault of {queue:?}");
             self.faults.push(queue);
+            self.told += 1;
             self.close(queue);
         }
         if drain.is_some() && valid(self, io.drain.ready) {
