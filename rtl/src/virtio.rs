@@ -15,6 +15,7 @@ pub mod features;
 pub mod fetch;
 pub mod gather;
 pub mod inspect;
+pub mod moderation;
 pub mod queues;
 pub mod receive;
 pub mod registers;
@@ -23,6 +24,7 @@ pub mod store;
 pub mod sum;
 pub mod transmit;
 pub mod types;
+pub mod used;
 
 use crate::{catalogue::Block, config::Config};
 
@@ -47,6 +49,8 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("store", store::store);
     blocks
     block!("registers", |config| registers::registers(config, 2));
+    block!("used", used::used);
+    block!("moderation", moderation::moderation);
     blocks
 }
 
