@@ -28,27 +28,28 @@ pub mod used;
 
 use crate::{catalogue::Block, config::Config};
 
+/// Blocks that look up settings of queues: `fetch`, `receive` and `used`.
+pub const READERS: usize = 3;
+
 /// Every block of the network functions for a configuration.
 pub fn catalogue(config: &Config) -> Vec<Block> {
     let mut blocks = vec![];
     macro_rules! block {
-        ($name:literal, $generator:path) => {
         ($name:literal, $generator:expr) => {
             let config = config.clone();
             blocks.push(Block::new(format!("virtio/{}/{}", $name, config.name), move || $generator(&config)));
         };
     }
-    block!("checksum", checksum::checksum);
-    block!("gather", gather::gather);
-    block!("receive/collector", receive::collector);
-    block!("receive", receive::receive);
-    block!("spread", spread::spread);
-    block!("inspect", inspect::inspect);
-    block!("transmit", transmit::transmit);
+    block!("registers", |config| registers::registers(config, READERS));
     block!("fetch", fetch::named);
     block!("store", store::store);
-    blocks
-    block!("registers", |config| registers::registers(config, 2));
+    block!("gather", gather::gather);
+    block!("checksum", checksum::checksum);
+    block!("transmit", transmit::transmit);
+    block!("receive/collector", receive::collector);
+    block!("inspect", inspect::inspect);
+    block!("spread", spread::spread);
+    block!("receive", receive::receive);
     block!("used", used::used);
     block!("moderation", moderation::moderation);
     blocks

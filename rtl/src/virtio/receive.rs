@@ -9,7 +9,7 @@ mod tests;
 
 use super::{
     queues::{Queue, queue_count},
-    types::{Descriptor, Lookup, Used},
+    types::{Descriptor, Lookup, Measured, Used},
 };
 use crate::{
     config::{Config, MAX_FRAME},
@@ -41,15 +41,6 @@ pub struct Arrived {
     pub valid: Bool,
     /// Frames of one flow have the same.
     pub hash: U<32>,
-}
-
-/// What waits in a queue.
-#[derive(Bundle, Clone, Copy, Debug)]
-pub struct Measured {
-    /// Bytes of whole buffers.
-    pub bytes: U<22>,
-    /// All of the queue's places in the store are in use.
-    pub full: Bool,
 }
 
 #[derive(Bundle, Clone, Copy)]

@@ -24,7 +24,7 @@ mod tests;
 
 use super::{
     queues::{Queue, queue_bits, queue_count},
-    types::{Descriptor, Part},
+    types::{Descriptor, Measured, Part},
 };
 use crate::{config::Config, prim};
 use hdl::*;
@@ -56,13 +56,16 @@ pub struct StoreIo {
     #[output]
     #[ty(bits(queue_count(config)))]
     pub chains: Bits,
+    /// Queues with [`plenty`] of whole buffers at least, or that are full.
+    #[output]
+    #[ty(bits(queue_count(config)))]
+    pub plenty: Bits,
     #[input]
     #[ty(Valid::ty(Queue::ty(config)))]
     pub measure: Valid<Queue>,
-    /// Bytes of the whole buffers of the queue that was asked for two cycles ago; 131071 for more. Knows of a `popped` in the
-    /// cycle of `measure`.
+    /// Of the queue that was asked for two cycles ago. Knows of a `popped` in the cycle of `measure`.
     #[output]
-    pub measured: U<17>,
+    pub measured: Measured,
     /// Forgets all descriptors of this queue; taken when that is done. Nobody pushes or pops any.
     #[input]
     #[ty(Stream::ty(Queue::ty(config)))]
@@ -142,6 +145,11 @@ struct Leaving {
     client: Bits,
 }
 
+/// Buffers that are plenty: a few frames of a function may be on their way to them.
+pub fn plenty(config: &Config) -> usize {
+    config.prefetch / 4
+}
+
 /// Keeps the descriptors of all queues.
 #[hdl]
 pub fn store(config: &Config) -> StoreIo {
@@ -151,6 +159,7 @@ pub fn store(config: &Config) -> StoreIo {
         let descriptors = mem(Kept::ty(), queue_count(config) * config.prefetch, Collision::Undefined);
         let states = mem(State::ty(config), queue_count(config), Collision::Undefined);
         let chains = reg(bits(queue_count(config)));
+        let has_plenty = reg(bits(queue_count(config)));
         let (valid, event) = (reg(flag()), reg_without_reset(Event::ty(config)));
         let cleared = reg(flag());
         let cleared_up_to = reg(bits(queue_bits(config)));
@@ -239,8 +248,9 @@ pub fn store(config: &Config) -> StoreIo {
         });
         when(valid, || {
             states.write(number, next);
-            let is_stuck = next.count.gt(config.prefetch / 2);
-            chains.at(number).set(next.wholes.any() | is_stuck);
+            let is_full = next.count.gt(config.prefetch / 2);
+            chains.at(number).set(next.wholes.any() | is_full);
+            has_plenty.at(number).set(next.wholes.ge(plenty(config)) | is_full);
         });
         when(valid & is(Kind::Push), || descriptors.write(cat([number, state.tail]), event.kept));
         assert(
@@ -248,6 +258,7 @@ pub fn store(config: &Config) -> StoreIo {
             "there is room for what is pushed",
         );
         io.chains.set(chains);
+        io.plenty.set(has_plenty);
 
         // Out of the memory.
         let leaves = pops & has_one;
@@ -296,8 +307,9 @@ pub fn store(config: &Config) -> StoreIo {
 
         // How much there is.
         let asked = delay_without_reset(io.measure.payload);
-        let bytes = states.peek(asked.number()).bytes;
+        let State { bytes, count, .. } = states.peek(asked.number());
         let beyond = bytes.slice(17, bytes.width() - 17).any();
-        io.measured.set(delay_without_reset(beyond.mux(!lit(0, 17), bytes.trunc(17)).as_u()));
+        let bytes = beyond.mux(!lit(0, 17), bytes.trunc(17)).as_u();
+        io.measured.set(delay_without_reset(Measured { bytes, full: count.gt(config.prefetch / 2) }));
     })
 }

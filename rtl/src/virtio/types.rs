@@ -91,6 +91,15 @@ pub struct Part {
     pub places: U<16>,
 }
 
+/// What waits in a queue.
+#[derive(Bundle, Clone, Copy, Debug)]
+pub struct Measured {
+    /// Bytes of whole buffers; 131071 for more.
+    pub bytes: U<17>,
+    /// More comes only when some of it has been taken.
+    pub full: Bool,
+}
+
 /// A buffer that the device is done with.
 #[derive(Bundle, Clone, Copy, Debug)]
 #[ty(config: &Config)]

@@ -249,10 +249,13 @@ impl Endpoint {
         Some((base & !(page - 1), page.max([0x4000, 0x2000][bar])))
     }
 
-    /// Most bytes of a payload.
+    /// Most bytes of a payload: as function 0 of an ARI device says, else the largest that any function says (2.2.2).
     pub fn most(&self) -> usize {
-        let of_first = &self.functions[0];
-        128 << (of_first.word(of_first.offsets.express + 8) >> 5 & 7).min(2)
+        let of = |model: &Model| 128 << (model.word(model.offsets.express + 8) >> 5 & 7).min(2);
+        match self.functions[0].offsets.virtualization {
+            Some(_) => of(&self.functions[0]),
+            None => self.functions[..self.own].iter().map(of).max().expect("there is a function"),
+        }
     }
 
     /// The function that answers to an address.

@@ -3,9 +3,9 @@
 use super::{
     super::{
         queues::{Queue, queue_count, slot_bits},
-        types::{Descriptor, Lookup, Mode, Word},
+        types::{Descriptor, Lookup, Measured, Mode, Word},
     },
-    Arrived, Fate, HEADER, LENGTH, Measured, PATIENCE, Plan, Slot,
+    Arrived, Fate, HEADER, LENGTH, PATIENCE, Plan, Slot,
 };
 use crate::{config::Config, pcie::configuration::function_bits, prim};
 use hdl::*;
@@ -110,7 +110,7 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
         io.pop.payload.set(queue);
 
         let Measured { bytes, full } = io.measured;
-        let has_room = Bits::from(bytes).ge(left.zext(22));
+        let has_room = Bits::from(bytes).ge(left.zext(17));
         let is_held = io.held.valid & io.held.payload.number().eq(queue.number());
         let is_patient = !hasty.at(queue.function) & !waited.bit(clog2(PATIENCE));
         let may_come = delay(io.busy.at(queue.number())) & !full;

@@ -43,7 +43,15 @@ struct Model {
 impl Model {
     /// What `chains` says when nothing moves.
     fn chains(&self, config: &Config) -> bool {
-        self.entries.iter().any(|entry| entry.last) || self.entries.len() > config.prefetch / 2
+        self.entries.iter().any(|entry| entry.last) || self.is_full(config)
+    }
+
+    fn is_full(&self, config: &Config) -> bool {
+        self.entries.len() > config.prefetch / 2
+    }
+
+    fn has_plenty(&self, config: &Config) -> bool {
+        self.entries.iter().filter(|entry| entry.last).count() >= plenty(config) || self.is_full(config)
     }
 
     /// Bytes of whole buffers.
@@ -64,7 +72,7 @@ struct World {
     waits: [Option<(usize, usize)>; CLIENTS],
     pushed: bool,
     draining: Option<usize>,
-    measures: VecDeque<Option<usize>>,
+    measures: VecDeque<Option<(usize, bool)>>,
     /// How likely a push, and a pop.
     pace: (f64, f64),
     /// Descriptors that came out, checks of `chains`, checks of `measured`, latencies.
@@ -255,18 +263,27 @@ impl World {
 
         // Queues in which nothing moves, or has just come out.
         let chains = self.bench.sim.peek_wide(&self.io.chains);
+        let has_plenty = self.bench.sim.peek_wide(&self.io.plenty);
         for (index, model) in self.models.iter().enumerate() {
             if self.time > model.changed + 4 || model.changed == 0 {
+                assert_eq!(
+                    has_plenty[self.number(index)],
+                    model.has_plenty(&self.config),
+                    "cycle {}",
+                    self.time
+                );
                 assert_eq!(chains[self.number(index)], model.chains(&self.config), "cycle {}", self.time);
                 self.counts[1] += usize::from(model.chains(&self.config));
             }
         }
         let rests = |model: &Model| self.time > model.changed + 4 || model.changed == 0;
-        let bytes = rests(&self.models[measured]).then(|| self.models[measured].bytes());
+        let model = &self.models[measured];
+        let bytes = rests(model).then(|| (model.bytes(), model.is_full(&self.config)));
         self.measures.push_back(bytes);
-        if let Some(bytes) = self.measures.pop_front().flatten() {
+        if let Some((bytes, full)) = self.measures.pop_front().flatten() {
+            assert_eq!(self.bench.sim.peek(self.io.measured.full), full, "cycle {}", self.time);
             assert_eq!(
-                self.bench.sim.peek(self.io.measured),
+                self.bench.sim.peek(self.io.measured.bytes),
                 bytes.min(131_071) as u128,
                 "cycle {}",
                 self.time
