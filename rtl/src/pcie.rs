@@ -19,7 +19,7 @@ pub mod tlp;
 pub mod transmitter;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::{catalogue::Block, config::Config};
 use space::Kind;

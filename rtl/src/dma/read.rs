@@ -121,7 +121,7 @@ pub struct ReadEngineIo {
     pub malformed: Bool,
     #[input]
     pub identity: Identity,
-    /// Most bytes of a request: 128 shifted left by this. Changes only while nothing is under way.
+    /// Most bytes of a request: 128 shifted left by this. Counts for requests from now on.
     #[input]
     pub read_request: U<3>,
     /// Tags above 31 may be used.

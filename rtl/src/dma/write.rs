@@ -20,7 +20,7 @@ use hdl::*;
 #[derive(Bundle, Clone)]
 #[ty(config: &Config, clients: usize)]
 pub struct WriteEngineIo {
-    /// Changes only while there are no commands; so do the next two.
+    /// Counts for commands that are taken from now on; so do the next two.
     #[input]
     pub identity: Identity,
     /// Most bytes of payload (Max_Payload_Size): 128 shifted left by this, 0 to 2.
@@ -83,7 +83,8 @@ pub struct WriteEngineIo {
 /// a setting has changed.
 ///
 /// # Timing
-/// A beat of payload in each cycle, however it is aligned; a packet takes two cycles at least. The first beat of a packet leaves about seven cycles after the last one came.
+/// A beat of payload in each cycle, however it is aligned; a packet takes two cycles at least. The first beat of a packet leaves
+/// about seven cycles after the last one came.
 #[hdl]
 pub fn write_engine(config: &Config, clients: usize) -> WriteEngineIo {
     require(config.check().is_ok(), || config.check().unwrap_err());

@@ -158,7 +158,11 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         let [registers, _] = Bar::of(Kind::Virtual);
         let is_inside = !offset.slice(registers.address_bits, 32 - registers.address_bits).any();
         let may_enter = !io.stopped.at(function);
-        let is_possible = delay_without_reset(bar.eq(REGISTER_BAR) & is_aligned & is_inside & may_enter);
+        /// It is made: what has been offered stays so.
+        let is_possible = reg_without_reset(flag());
+        when(state.is(State::Judge), || {
+            is_possible.set(bar.eq(REGISTER_BAR) & is_aligned & is_inside & may_enter);
+        });
         let lanes = is_4.mux(lit(15, 4), is_2.mux(lit(3, 4), lit(1, 4)));
         let distance = cat([within, lit(0, 3)]);
         let mask = cat((0..4).rev().map(|byte| lanes.bit(byte).bits().repeat(8)));

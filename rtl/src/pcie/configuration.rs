@@ -215,8 +215,8 @@ enum Task {
 /// What a register is stands in a ROM that is made of [`super::space`]; the bits that it stores, in a memory with a word for each
 /// function and register that stores any. Settings that the rest of the endpoint needs at once are kept beside it.
 ///
-/// A reset walks over all registers of a function: 896 cycles, and as long again if others are accessed all the time. After the fundamental reset all functions are reset so,
-/// sticky bits included.
+/// A reset walks over all registers of a function: 896 cycles, and as long again if others are accessed all the time. After the
+/// fundamental reset all functions are reset so, sticky bits included.
 ///
 /// Software cannot write what makes no sense: more virtual functions than there are, or a number or a page size while they
 /// are enabled, a page size that is not supported, a power state other than D0 and D3hot.

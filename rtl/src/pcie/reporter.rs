@@ -361,10 +361,15 @@ pub fn reporter(config: &Config) -> ReporterIo {
         when(io.flush, || ahead.set(events.occupancy - left))
             .elsewhen(ahead.any(), || ahead.set(ahead - left));
         io.flushed.set(!ahead.any());
+        // What is an error of all is none of a function that is being reset.
         let begins = |at: Bits| {
             function.set(at);
             step.set(0);
             state.set(State::Ask);
+            when(!of_one & io.stopped.at(at), || {
+                says.set(0);
+                state.set(State::Next);
+            });
         };
         let next_mark = || {
             step.set(step + 1);

@@ -113,6 +113,10 @@ pub fn resets(config: &Config) -> ResetsIo {
         let absent = virtuals(config, io.legacy) & (!exist | own_reset);
         io.stopped.set(delay(waiting | absent));
 
+        // With the physical function its virtual ones end.
+        let followers = virtuals(config, io.legacy) & (!function.any()).bits().repeat(functions);
+        let is_quiet = io.quiet.at(function) & (io.quiet | !followers).all();
+
         // The next one, in turn: none waits for more than one reset of each other function.
         let turns = prim::round_robin(functions);
         turns.requests.set(waiting);
@@ -138,7 +142,7 @@ pub fn resets(config: &Config) -> ResetsIo {
                 when(waiting.any(), || state.set(State::Quiet));
             }
             State::Quiet => {
-                when(io.quiet.at(function) & age.eq(SETTLE), || state.set(State::Flush));
+                when(is_quiet & age.eq(SETTLE), || state.set(State::Flush));
             }
             State::Flush => state.set(State::Report),
             State::Report => {
@@ -163,7 +167,7 @@ pub fn resets(config: &Config) -> ResetsIo {
         io.mark.set(state.is(State::Mark));
         io.configuration.valid.set(state.is(State::Configuration));
         io.configuration.payload.function.set(function);
-        when(state.is(State::Leave), || sticky.set(vanished.at(function)));
+        when(state.is(State::Leave), || sticky.set((vanished | vanish).at(function)));
         io.configuration.payload.sticky.set(sticky);
         io.msix.valid.set(state.is(State::Msix));
         io.msix.payload.set(function);
@@ -221,7 +225,8 @@ mod tests {
                 }
                 let asked = if rng.bool() { current } else { rng.usize(0..functions) };
                 let request = (!quiet_at_the_end && rng.u16(..300) == 0).then_some(asked);
-                let quiet = u128::from(rng.u64(..)) & (u128::MAX >> (128 - functions));
+                let quiet = if rng.u8(..4) == 0 { u64::MAX } else { rng.u64(..) };
+                let quiet = u128::from(quiet) & (u128::MAX >> (128 - functions));
                 let [flushed, passed, ready] = [(); 3].map(|()| rng.u8(..4) == 0);
                 bench.sim.poke(io.vf_enable, enabled);
                 bench.sim.poke(io.vf_number, number as u128);
@@ -315,7 +320,7 @@ mod tests {
         }
     }
 
-    /// A function is not taken for quiet unless it says so.
+    /// A function is not taken for quiet unless it says so, the physical one unless its virtual ones do, too.
     #[test]
     fn a_function_that_is_not_quiet_is_waited_for() {
         let config = Config::small();
@@ -324,18 +329,46 @@ mod tests {
         bench.sim.poke(io.request.payload, 0);
         bench.sim.poke(io.vf_enable, false);
         bench.sim.poke(io.legacy, false);
-        bench.sim.poke(io.quiet, 0b11110);
         bench.sim.poke(io.flushed, true);
-        bench.cycle(&mut []);
-        bench.sim.poke(io.request.valid, false);
-        for _ in 0..100 {
-            assert!(!bench.sim.peek(io.flush) && !bench.sim.peek(io.mark));
+        for quiet in [0b11110, 0b10111] {
+            bench.sim.poke(io.quiet, quiet);
             bench.cycle(&mut []);
+            bench.sim.poke(io.request.valid, false);
+            for _ in 0..100 {
+                assert!(!bench.sim.peek(io.flush) && !bench.sim.peek(io.mark));
+                bench.cycle(&mut []);
+            }
         }
         // Its virtual functions are stopped with it.
         assert_eq!(bench.sim.peek(io.stopped), 0b11101);
-        bench.sim.poke(io.quiet, 1);
+        // That of the manager does not matter.
+        bench.sim.poke(io.quiet, 0b11101);
         (0..3).for_each(|_| bench.cycle(&mut []));
         assert!(bench.sim.peek(io.mark));
+    }
+
+    /// Functions that are reset again and again keep none from its turn.
+    #[test]
+    fn functions_are_reset_in_turn() {
+        let config = Config::small();
+        let (mut bench, io) = Bench::new(|| resets(&config), 3);
+        bench.sim.poke(io.legacy, true);
+        bench.sim.poke(io.quiet, 0b11111);
+        for ready in [io.flushed, io.passed, io.configuration.ready, io.device.ready, io.msix.ready] {
+            bench.sim.poke(ready, true);
+        }
+        bench.sim.poke(io.request.valid, true);
+        let mut done = vec![];
+        for cycle in 0..2000 {
+            // All are asked for, the last one once.
+            let asked = if cycle == 50 { 4 } else { cycle % 4 };
+            bench.sim.poke(io.request.payload, asked as u128);
+            if bench.sim.peek(io.done.valid) && cycle > 50 {
+                done.push(bench.sim.peek(io.done.payload));
+            }
+            bench.cycle(&mut []);
+        }
+        let turn = done.iter().position(|function| *function == 4).expect("it has its turn");
+        assert!(turn <= 5, "{done:?}");
     }
 }

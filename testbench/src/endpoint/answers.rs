@@ -305,7 +305,10 @@ impl Endpoint {
             Kind::Completion { locked: true, .. } => no_answer(fault(Wrong::UnexpectedCompletion, None)),
             Kind::Completion { .. } => {
                 let known = self.tags.get(&packet.tag()).filter(|(id, _)| *id == packet.requester());
-                no_answer(fault(Wrong::UnexpectedCompletion, known.map(|(_, function)| *function)))
+                // One for a function that is off is an error of nobody.
+                let known = known.map(|(_, function)| *function);
+                let known = known.filter(|function| *function < self.own + self.number());
+                no_answer(fault(Wrong::UnexpectedCompletion, known))
             }
             Kind::MemoryRead => self.read(packet),
             Kind::ConfigurationRead { .. } | Kind::ConfigurationWrite { .. } => self.configure(packet),

@@ -190,6 +190,8 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
         let mask = cat([largest.eq(2), largest.ge(1)]);
         let limit = cat([largest.eq(2), largest.eq(1), largest.eq(0)]);
         let limit = cat([limit, lit(0, 5)]);
+        // What holds for a command holds to its end: where its packets end and begin must go together.
+        let (held_mask, held_limit) = (reg_without_reset(mask), reg_without_reset(limit));
         let rest = left.zext(LENGTH_BITS) - most.zext(LENGTH_BITS);
         let is_short = rest.bit(LENGTH_BITS - 1) | !rest.any();
         let has_room = !is_moving | (moves & fits);
@@ -214,8 +216,8 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
             is_left.set(!is_short);
             is_first.set(false);
             left.set(rest.trunc(left.width()));
-            most.set(limit);
-            let blocks = next_address.slice(5, 57) | mask.zext(57);
+            most.set(held_limit);
+            let blocks = next_address.slice(5, 57) | held_mask.zext(57);
             next_address.set(cat([blocks + 1, lit(0, 5)]));
         });
 
@@ -238,6 +240,8 @@ pub(super) fn cutter(config: &Config, clients: usize) -> CutterIo {
             });
             is_left.set(true);
             is_first.set(true);
+            held_mask.set(mask);
+            held_limit.set(limit);
             next_address.set(word);
             let total = length.wide_add(offset.zext(LENGTH_BITS) + 3).slice(2, LENGTH_BITS - 1);
             left.set(is_empty.mux(lit(1, left.width()), total));

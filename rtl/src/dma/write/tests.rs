@@ -1,7 +1,11 @@
 //! Random commands of several clients against what arrives in the host's memory.
 
 use super::*;
-use crate::testing::*;
+use crate::{
+    dma::LENGTH_BITS,
+    pcie::{configuration::function_bits, testing::Packet},
+    testing::*,
+};
 use std::collections::VecDeque;
 
 /// A command as a test knows it.
@@ -508,4 +512,44 @@ fn refuses_other_numbers_of_clients() {
     for config in Config::all() {
         (1..=6).for_each(|clients| drop(elaborate(|| write_engine(&config, clients)).unwrap()));
     }
+}
+
+/// The largest payload changes while commands are under way, as another function's does: every word arrives where it belongs.
+#[test]
+fn payloads_change_under_way() {
+    let config = Config::small();
+    let (mut bench, io) = Bench::new(|| write_engine(&config, 1), 5);
+    bench.sim.poke(io.identity.bus, BUS as u128);
+    bench.sim.poke(io.identity.first_vf, FIRST_VF as u128);
+    bench.sim.poke(io.bus_master, 0b11111);
+    bench.sim.poke(io.stopped, 0);
+    let mut commands = Source::new(&io.command[0], 1.0);
+    let (mut data, mut sink) = (Source::new(&io.data[0], 0.8), Sink::new(&io.packet, 0.8));
+    let mut expected = vec![];
+    for number in 0..200 {
+        let (start, words) = (number << 12 | 4 * bench.rng.u64(..512), bench.rng.usize(1..=500));
+        let payload: Vec<u32> = (0..words).map(|_| bench.rng.u32(..)).collect();
+        let mut command = word(0, 1);
+        command.extend(word(4 * words as u64, LENGTH_BITS));
+        command.extend(word(start, 64));
+        command.extend(word(1, function_bits(&config)));
+        commands.send([command]);
+        let bytes = payload.iter().flat_map(|word| word.to_le_bytes()).collect();
+        data.send(Frame { data: bytes, error: false }.beats(config.bytes, &mut bench.rng));
+        expected.extend((start..).step_by(4).zip(payload));
+    }
+    let mut idle = 0;
+    while idle < 300 {
+        idle = if data.queue.is_empty() { idle + 1 } else { 0 };
+        if bench.rng.u8(..16) == 0 {
+            let payload = bench.rng.u8(..3);
+            bench.sim.poke(io.payload, payload.into());
+        }
+        bench.cycle(&mut [&mut commands, &mut data, &mut sink]);
+    }
+    let packets = Packet::all(&sink.got, config.bytes);
+    let words = packets
+        .iter()
+        .flat_map(|packet| (u64::from(packet.header[2])..).step_by(4).zip(packet.payload.clone()));
+    assert!(words.eq(expected));
 }

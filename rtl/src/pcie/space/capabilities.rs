@@ -90,7 +90,7 @@ fn express(is_virtual: bool) -> Structure {
             12,
             "read_request",
             of_physical(Attribute::rw(2)),
-            "Most bytes of a read request: 128 shifted left by this; above 5 it counts as 5.",
+            "Most bytes of a read request: 128 shifted left by this; above 1 it counts as 1.",
         ),
         flag(15, "function_reset", Attribute::Action, "Resets the function (6.6.2)."),
         flag(16, "correctable_detected", Attribute::RW1C, "A correctable error was detected."),

@@ -43,7 +43,7 @@ impl Agent for Store {
     fn drive(&mut self, bench: &mut Bench) {
         let sim = &mut bench.sim;
         let bytes: usize = self.queues[self.measures[1]].iter().map(Buffer::bytes).sum();
-        sim.poke(self.io.measured.bytes, bytes as u128);
+        sim.poke(self.io.measured.bytes, bytes.min(131_071) as u128);
         sim.poke(self.io.measured.full, false);
         sim.poke(self.io.found, self.modes[self.lookups[1]]);
         let mut answer = None;
