@@ -341,8 +341,8 @@ pub fn processor(config: &Config, threads: usize) -> ProcessorIo {
             }
             State::Locate => {
                 let stays = is_spent & (context.chain | (!is_here & !context.armed));
-                when(!context.at.lt(bound), || fail(Cause::Descriptor))
-                    .elsewhen(stays, || end_with(true))
+                when(stays, || end_with(true))
+                    .elsewhen(!context.at.lt(bound), || fail(Cause::Descriptor))
                     .elsewhen(is_here, || state.set(State::Wait))
                     .otherwise(|| {
                         aim_at(Kind::Ring);

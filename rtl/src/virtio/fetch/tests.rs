@@ -231,3 +231,16 @@ fn cycles_for_each_descriptor() {
         assert!(cycles < most, "{cycles}");
     }
 }
+
+#[test]
+fn emit() {
+    for (name, design) in [
+        ("fetch", elaborate(|| fetch(&Config::small(), 8)).unwrap().design),
+        ("store", elaborate(|| crate::virtio::store::store(&Config::small())).unwrap().design),
+    ] {
+        let verilog = design.verilog();
+        std::fs::create_dir_all("/tmp/t-fetch/v").unwrap();
+        std::fs::write(format!("/tmp/t-fetch/v/{name}.v"), verilog.text()).unwrap();
+        std::fs::write(format!("/tmp/t-fetch/v/{name}.top"), &verilog.top).unwrap();
+    }
+}
