@@ -62,7 +62,8 @@ struct World {
     /// The pop on offer of each client, then the cycle in which it was taken.
     offers: [Option<usize>; CLIENTS],
     waits: [Option<(usize, usize)>; CLIENTS],
-    pushed: bool,
+    /// Cycles since the last push.
+    pushed: usize,
     draining: Option<usize>,
     measures: VecDeque<Option<usize>>,
     /// How likely a push, and a pop.
@@ -96,14 +97,14 @@ impl World {
             time: 0,
             offers: [None; CLIENTS],
             waits: [None; CLIENTS],
-            pushed: true,
+            pushed: 0,
             draining: None,
             measures: vec![None; 2].into(),
             pace,
             counts: [0; 3],
             latency: (usize::MAX, 0),
         };
-        for _ in 0..queue_count(config) + 4 {
+        for _ in 0..2 * queue_count(config) + 4 {
             world.bench.cycle(&mut []);
         }
         world
@@ -139,8 +140,8 @@ impl World {
         let rng = &mut self.bench.rng;
         let index = rng.usize(..self.models.len());
         let has_room = self.models[index].held < self.config.prefetch;
-        let pushes = !self.pushed && has_room && self.draining != Some(index) && rng.f64() < self.pace.0;
-        self.pushed = pushes;
+        let pushes = self.pushed >= 3 && has_room && self.draining != Some(index) && rng.f64() < self.pace.0;
+        self.pushed = if pushes { 0 } else { self.pushed + 1 };
         self.bench.sim.poke(self.io.push.valid, pushes);
         if !pushes {
             return;
@@ -252,7 +253,7 @@ impl World {
         let rests = |index: usize| {
             let is_popped =
                 self.offers.contains(&Some(index)) || self.waits.iter().flatten().any(|it| it.0 == index);
-            self.time > self.models[index].pushed + 4 && !is_popped && self.draining != Some(index)
+            self.time > self.models[index].pushed + 5 && !is_popped && self.draining != Some(index)
         };
         for (index, model) in self.models.iter().enumerate().filter(|(index, _)| rests(*index)) {
             assert_eq!(chains[self.number(index)], model.chains(&self.config), "cycle {}", self.time);
