@@ -36,6 +36,7 @@ mod aim;
 mod judge;
 mod processor;
 mod scheduler;
+mod state;
 mod types;
 mod windows;
 

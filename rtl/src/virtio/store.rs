@@ -226,37 +226,50 @@ pub fn store(config: &Config) -> StoreIo {
 
         // What becomes of the state.
         let number = event.queue.number();
-        let state = delay_without_reset(states.peek(number));
+        let stored = states.peek(number);
+        let state = delay_without_reset(stored);
+        let all_bytes = delay_without_reset(stored.bytes + stored.open);
         let next = wire(State::ty(config));
         let Kept { length, last, .. } = event.kept;
         let length = length.zext(state.bytes.width());
         let has_one = state.count.any();
+        /// A buffer cannot go on without being popped.
+        let is_stuck = wire(flag());
+        let has_whole = wire(flag());
+        let most = config.prefetch / 2;
         next.set(state);
+        is_stuck.set(state.count.gt(most));
+        has_whole.set(state.wholes.any());
         event.kind.cases(|kind| match kind {
             Kind::Clear => next.set(state.zero()),
             Kind::Push => {
-                let open = state.open + length;
                 next.tail.set(state.tail + 1);
                 next.count.set(state.count + 1);
-                next.open.set(last.mux(open.zero(), open));
+                is_stuck.set(state.count.ge(most));
+                next.open.set(state.open + length);
                 when(last, || {
                     next.wholes.set(state.wholes + 1);
-                    next.bytes.set(state.bytes + open);
+                    has_whole.set(true);
+                    next.bytes.set(all_bytes + length);
+                    next.open.set(0);
                 });
             }
             Kind::Out => {
                 when(state.wholes.any(), || next.bytes.set(state.bytes - length))
                     .otherwise(|| next.open.set(state.open - length));
-                when(last, || next.wholes.set(state.wholes - 1));
+                when(last, || {
+                    next.wholes.set(state.wholes - 1);
+                    has_whole.set(state.wholes.gt(1));
+                });
             }
             Kind::Pop | Kind::Drain => {
                 when(has_one, || next.count.set(state.count - 1));
+                is_stuck.set(state.count.gt(most + 1));
             }
         });
         when(valid, || {
             states.write(number, next);
-            let is_stuck = next.count.gt(config.prefetch / 2);
-            chains.at(number).set(next.wholes.any() | is_stuck);
+            chains.at(number).set((has_whole | is_stuck) & !is(Kind::Clear));
         });
         when(valid & is(Kind::Push), || descriptors.write(cat([number, state.tail]), event.kept));
         assert(

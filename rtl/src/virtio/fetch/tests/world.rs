@@ -492,15 +492,3 @@ impl World {
         done
     }
 }
-
-/// The fault that a crime ends with.
-pub fn cause(crime: Crime) -> Cause {
-    match crime {
-        Crime::Index => Cause::Index,
-        Crime::Head | Crime::Next | Crime::Torn => Cause::Descriptor,
-        Crime::Loop => Cause::Loop,
-        Crime::Empty => Cause::Empty,
-        Crime::Direction => Cause::Direction,
-        Crime::NotNegotiated | Crime::Nested | Crime::Length => Cause::Indirect,
-    }
-}
