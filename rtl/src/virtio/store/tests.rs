@@ -184,7 +184,7 @@ impl World {
             let may_begin = |model: &&usize| chains[self.number(**model)] && self.draining != Some(**model);
             self.offers[client] = begun.or_else(|| mine.iter().find(may_begin)).copied();
         }
-        let pop = self.io.pop[client].clone();
+        let pop = self.io.pop[client];
         self.bench.sim.poke(pop.valid, self.offers[client].is_some());
         if let Some(model) = self.offers[client] {
             self.models[model].pops = true;
@@ -222,7 +222,7 @@ impl World {
         self.time += 1;
         self.push();
         (0..CLIENTS).for_each(|client| self.pop(client));
-        let drain = self.io.drain.clone();
+        let drain = self.io.drain;
         self.bench.sim.poke(drain.valid, self.draining.is_some());
         if let Some(model) = self.draining {
             self.poke_queue(drain.payload, model);
