@@ -94,15 +94,6 @@ fn endpoint() {
     }
 }
 
-/// Every block of the network functions.
-#[test]
-fn network_functions() {
-    for config in [Config::small(), Config { name: "nine", vfs: 9, ..Config::small() }] {
-        let clearing = rtl::virtio::queues::queue_count(&config) as u64 + 100;
-        check(&format!("virtio_{}", config.functions()), rtl::virtio::catalogue(&config), clearing);
-    }
-}
-
 /// The test of the activity: blocks that still clear their memories are seen.
 #[test]
 fn idleness_is_seen() {
