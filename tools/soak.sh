@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make soak`: a million random frames through the Verilated bridge against its model, a million packets at the endpoint under
-# load and a million mostly bad ones against its reference completer, then the fuzzer with one new seed after the other for
+# load, a million among resets, and a million mostly bad ones against its reference completer, then the fuzzer with one new seed after the other for
 # MINUTES (default 60), until something differs.
 cd "$(dirname "$0")/.."
 source tools/common.sh
@@ -13,6 +13,7 @@ first=${SEED:-$(date +%s)}
 cargo build --release --locked --package testbench
 "${CARGO_TARGET_DIR:-target}/release/veb_soak" --seed "$first"
 "${CARGO_TARGET_DIR:-target}/release/endpoint_soak" --seed "$first"
+"${CARGO_TARGET_DIR:-target}/release/endpoint_soak" --storm --resets 10 --seed "$first"
 "${CARGO_TARGET_DIR:-target}/release/tlp_fuzz" --seed "$first"
 fuzz=${CARGO_TARGET_DIR:-target}/release/fuzz
 for ((seed = first; SECONDS < minutes * 60; seed++)); do

@@ -112,7 +112,7 @@ impl Flow {
                 write(&folder.join("wrapper.v"), &wrapper::registered(top, &name, ports))?;
                 format!(
                     "read_verilog design.v wrapper.v; synth_ecp5 -top {name}; \
-                     setattr -unset keep_hierarchy c:measured; flatten; write_json {NETLIST}"
+                     setattr -unset keep_hierarchy c:block_to_measure; flatten; write_json {NETLIST}"
                 )
             } else {
                 format!("read_verilog design.v; synth_ecp5 -top {top} -json {NETLIST}")

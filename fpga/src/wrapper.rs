@@ -76,7 +76,7 @@ pub(crate) fn registered(top: &str, name: &str, ports: &[Port]) -> String {
             if port.input { (inside(port), port.name.clone()) } else { (port.name.clone(), inside(port)) };
         let _ = writeln!(text, "    {left} <= {right};");
     }
-    let _ = writeln!(text, "  end\n  (* keep_hierarchy *)\n  {top} measured (");
+    let _ = writeln!(text, "  end\n  (* keep_hierarchy *)\n  {top} block_to_measure (");
     let pins: Vec<String> =
         ports.iter().map(|port| format!("      .{}({})", port.name, inside(port))).collect();
     text + &pins.join(",\n") + "\n  );\nendmodule\n"

@@ -29,13 +29,14 @@
 //! is ahead and within the ring; otherwise memory tells.
 //!
 //! # Timing
-//! Registers at all outputs but `doorbell.ready`. After reset it takes no doorbells for as many cycles as there are numbers
-//! of queues.
+//! Registers at all outputs but `doorbell.ready`. After reset it takes no doorbells for twice as many cycles as there are
+//! numbers of queues.
 
 mod aim;
 mod judge;
 mod processor;
 mod scheduler;
+mod state;
 mod types;
 mod windows;
 
@@ -87,7 +88,7 @@ pub struct FetchIo {
     #[output]
     #[ty(Stream::ty(Descriptor::ty(config)))]
     pub descriptor: Stream<Descriptor>,
-    /// A descriptor of this queue has left the store; those count that a drain forgets.
+    /// A descriptor of this queue has left the store; those count that a drain forgets. None in two cycles one after the other.
     #[input]
     #[ty(Valid::ty(Queue::ty(config)))]
     pub taken: Valid<Queue>,

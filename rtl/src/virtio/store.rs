@@ -15,9 +15,10 @@
 //! *out* of the memory, when its length is known.
 //!
 //! # Timing
-//! Registers at all outputs. A push may come in every second cycle, and is seen in `chains` three cycles later. A descriptor comes
-//! four cycles after its pop was taken, or up to three more if pushes come first; one may be popped in three cycles. A pop
-//! waits while its queue is empty. After reset nothing is taken for as many cycles as there are numbers of queues.
+//! Registers at all outputs. An event takes two cycles. Pushes may come two cycles after each other, and one in four cycles for
+//! long; they are seen in `chains` four cycles later. A descriptor comes five cycles after its pop was taken, or up to three
+//! more if pushes come first; one may be popped in six cycles. A pop waits while its queue is empty. After reset nothing is taken
+//! for twice as many cycles as there are numbers of queues.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ pub const CLIENTS: usize = 3;
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
 pub struct StoreIo {
-    /// Always taken. `fetch` knows that there is room.
+    /// Always taken, if it comes no sooner than two cycles after another one. `fetch` knows that there is room.
     #[input]
     #[ty(Valid::ty(Descriptor::ty(config)))]
     pub push: Valid<Descriptor>,
@@ -160,7 +161,13 @@ pub fn store(config: &Config) -> StoreIo {
         let states = mem(State::ty(config), queue_count(config), Collision::Undefined);
         let chains = reg(bits(queue_count(config)));
         let has_plenty = reg(bits(queue_count(config)));
-        let (valid, event) = (reg(flag()), reg_without_reset(Event::ty(config)));
+        /// An event was chosen: its queue's state is read,
+        let chosen = reg(flag());
+        /// and changed.
+        let valid = delay(chosen);
+        let event = reg_without_reset(Event::ty(config));
+        let push_waits = reg(flag());
+        let pushed = reg_without_reset(Descriptor::ty(config));
         let cleared = reg(flag());
         let cleared_up_to = reg(bits(queue_bits(config)));
         /// Pops that are taken in this cycle.
@@ -182,24 +189,33 @@ pub fn store(config: &Config) -> StoreIo {
         let wishes = io.pop.iter().enumerate().map(|(client, pop)| pop.valid & !accepted.bit(client));
         let wishes = wishes.chain([io.drain.valid & !drained]);
         turns.requests.set(vector(wishes) & has_way.bits().repeat(CLIENTS + 1));
-        let comes_out = is_out & !io.push.valid & cleared;
-        let takes = cleared & !io.push.valid & !is_out;
+        let may_choose = cleared & !push_waits & !chosen;
+        let comes_out = is_out & may_choose;
+        let takes = may_choose & !is_out & turns.any;
         turns.accept.set(takes);
-        valid.set(!cleared | io.push.valid | comes_out | turns.any);
+        chosen.set(!chosen & (!cleared | push_waits | comes_out | takes));
+        assert(!push_waits | !io.push.valid | !chosen, "descriptors do not come so fast");
+        when(!chosen, || push_waits.set(false));
+        when(io.push.valid, || {
+            push_waits.set(true);
+            pushed.set(io.push.payload);
+        });
         let queues: Vec<Queue> = io.pop.iter().map(|pop| pop.payload).chain([io.drain.payload]).collect();
-        event.kind.set(turns.grant.bit(CLIENTS).mux(Kind::Drain.to_enum(), Kind::Pop.to_enum()));
-        event.queue.set(prim::onehot_select(&queues, turns.grant));
-        event.client.set(turns.grant.trunc(CLIENTS));
-        event.kept.set(out_word);
+        when(takes, || {
+            event.kind.set(turns.grant.bit(CLIENTS).mux(Kind::Drain.to_enum(), Kind::Pop.to_enum()));
+            event.queue.set(prim::onehot_select(&queues, turns.grant));
+            event.client.set(turns.grant.trunc(CLIENTS));
+        });
         when(comes_out, || {
             event.kind.set(Kind::Out);
             event.queue.set(out.queue);
             event.client.set(out.client);
+            event.kept.set(out_word);
         });
-        when(io.push.valid, || {
-            let Part { address, length, writable, last, bad, id, places } = io.push.payload.part;
+        when(push_waits & !chosen, || {
+            let Part { address, length, writable, last, bad, id, places } = pushed.part;
             event.kind.set(Kind::Push);
-            event.queue.set(io.push.payload.queue);
+            event.queue.set(pushed.queue);
             event.kept.set(Kept {
                 address: address.into(),
                 length: length.into(),
@@ -210,7 +226,7 @@ pub fn store(config: &Config) -> StoreIo {
                 places: Bits::from(places).trunc(11),
             });
         });
-        when(!cleared, || {
+        when(!cleared & !chosen, || {
             event.kind.set(Kind::Clear);
             event.queue.set(event.queue.unpack(cleared_up_to));
             cleared_up_to.set(cleared_up_to + 1);
@@ -219,38 +235,52 @@ pub fn store(config: &Config) -> StoreIo {
 
         // What becomes of the state.
         let number = event.queue.number();
-        let state = states.peek(number);
+        let stored = states.peek(number);
+        let state = delay_without_reset(stored);
+        let all_bytes = delay_without_reset(stored.bytes + stored.open);
         let next = wire(State::ty(config));
         let Kept { length, last, .. } = event.kept;
         let length = length.zext(state.bytes.width());
         let has_one = state.count.any();
+        /// A buffer cannot go on without being popped.
+        let is_stuck = wire(flag());
+        let has_whole = wire(flag());
+        let most = config.prefetch / 2;
         next.set(state);
+        is_stuck.set(state.count.gt(most));
+        has_whole.set(state.wholes.any());
         event.kind.cases(|kind| match kind {
             Kind::Clear => next.set(state.zero()),
             Kind::Push => {
-                let open = state.open + length;
                 next.tail.set(state.tail + 1);
                 next.count.set(state.count + 1);
-                next.open.set(last.mux(open.zero(), open));
+                is_stuck.set(state.count.ge(most));
+                next.open.set(state.open + length);
                 when(last, || {
                     next.wholes.set(state.wholes + 1);
-                    next.bytes.set(state.bytes + open);
+                    has_whole.set(true);
+                    next.bytes.set(all_bytes + length);
+                    next.open.set(0);
                 });
             }
             Kind::Out => {
                 when(state.wholes.any(), || next.bytes.set(state.bytes - length))
                     .otherwise(|| next.open.set(state.open - length));
-                when(last, || next.wholes.set(state.wholes - 1));
+                when(last, || {
+                    next.wholes.set(state.wholes - 1);
+                    has_whole.set(state.wholes.gt(1));
+                });
             }
             Kind::Pop | Kind::Drain => {
                 when(has_one, || next.count.set(state.count - 1));
+                is_stuck.set(state.count.gt(most + 1));
             }
         });
         when(valid, || {
             states.write(number, next);
-            let is_full = next.count.gt(config.prefetch / 2);
-            chains.at(number).set(next.wholes.any() | is_full);
-            has_plenty.at(number).set(next.wholes.ge(plenty(config)) | is_full);
+            let lives = !is(Kind::Clear);
+            chains.at(number).set((has_whole | is_stuck) & lives);
+            has_plenty.at(number).set((next.wholes.ge(plenty(config)) | is_stuck) & lives);
         });
         when(valid & is(Kind::Push), || descriptors.write(cat([number, state.tail]), event.kept));
         assert(

@@ -22,7 +22,13 @@ struct Options {
     /// Resets for a thousand steps of a run
     #[arg(long, default_value_t = 5)]
     resets: usize,
+    /// Nothing but traffic and resets: each must be over within 100 microseconds
+    #[arg(long)]
+    storm: bool,
 }
+
+/// 100 microseconds at 156.25 MHz.
+const LONGEST_RESET: u64 = 15_625;
 
 /// Packets of a run.
 const RUN: u64 = 50_000;
@@ -50,23 +56,33 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
         // In every other round the host makes no faults: every command of a function that nothing happens to must end well.
         let has_faults = seed as usize / scenes.len() % 2 == 1;
         let faults = if has_faults { Fault::ALL.map(|fault| (fault, 3)).to_vec() } else { vec![] };
-        let plan = Plan {
-            faults,
-            resets: options.resets,
-            nonsense: 10,
-            vanishings: 1,
-            silences: 2,
-            droughts: if seed.is_multiple_of(3) { 3 } else { 0 },
-            ..Plan::of(seed, *setting, RUN.min(options.packets - all.packets))
-        };
+        let plan = Plan::of(seed, *setting, RUN.min(options.packets - all.packets));
+        let plan = Plan { resets: options.resets, ..plan };
+        let plan = if options.storm { plan } else { mixture(plan, faults) };
         let report =
             run(endpoint(config)?, config, &plan).map_err(|error| format!("seed {seed}: {error}"))?;
+        let longest = report.resets.longest();
+        if options.storm && longest >= LONGEST_RESET {
+            return Err(format!("seed {seed}: a reset takes {longest} cycles").into());
+        }
         all.add(report);
         let seconds = start.elapsed().as_secs();
         println!("seed {seed}, {}, {setting:?}: {} packets, {seconds} s", config.name, all.packets);
     }
     println!("{all}");
     Ok(())
+}
+
+/// With everything that disturbs traffic.
+fn mixture(plan: Plan, faults: Vec<(Fault, u32)>) -> Plan {
+    Plan {
+        faults,
+        nonsense: 10,
+        vanishings: 1,
+        silences: 2,
+        droughts: if plan.seed.is_multiple_of(3) { 3 } else { 0 },
+        ..plan
+    }
 }
 
 /// What is run, in turn.

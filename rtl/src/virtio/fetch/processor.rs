@@ -7,6 +7,7 @@ use super::{
     },
     aim::aim,
     judge::{Verdict, judge},
+    state::State,
     types::{
         Context, End, Issue, Kind, Region, Return, SIZE_BITS, Slot, Start, Thread, Window, batch, thread_bits,
     },
@@ -69,50 +70,6 @@ pub struct ProcessorIo {
     #[output]
     #[ty(Stream::ty(Fault::ty(config)))]
     pub fault: Stream<Fault>,
-}
-
-#[derive(HwEnum, Clone, Copy)]
-enum State {
-    /// A thread is chosen.
-    Idle,
-    // Thread and context are loaded.
-    Thread,
-    Context,
-    Restore,
-    /// What it came back for, or what it is to begin with.
-    Resume,
-    /// How far buffers are available: the distance is known,
-    Measure,
-    /// and so is whether it may be.
-    Believe,
-    /// Between two buffers.
-    Next,
-    /// The entry of the available ring, or its index, is read from the window,
-    Entry,
-    /// and taken.
-    Head,
-    /// Whether the next descriptor is in a window.
-    Locate,
-    /// It is read,
-    Wait,
-    /// judged,
-    Check,
-    /// and becomes a part, or something else.
-    Act,
-    /// A read, or a write, is begun.
-    Aim,
-    Aiming,
-    Issue,
-    /// The thread waits for it.
-    Suspend,
-    /// No buffer is left.
-    Rest,
-    /// The queue is broken: a buffer that has begun gets its end,
-    Abandon,
-    /// and the fault is told.
-    Tell,
-    /// The thread ends.
-    End,
 }
 
 /// Runs one thread at a time, from what it waited for to the next read.
@@ -341,8 +298,8 @@ pub fn processor(config: &Config, threads: usize) -> ProcessorIo {
             }
             State::Locate => {
                 let stays = is_spent & (context.chain | (!is_here & !context.armed));
-                when(!context.at.lt(bound), || fail(Cause::Descriptor))
-                    .elsewhen(stays, || end_with(true))
+                when(stays, || end_with(true))
+                    .elsewhen(!context.at.lt(bound), || fail(Cause::Descriptor))
                     .elsewhen(is_here, || state.set(State::Wait))
                     .otherwise(|| {
                         aim_at(Kind::Ring);

@@ -103,8 +103,8 @@ struct Event {
 /// The last place of a queue in the store is never given to a thread: a buffer that has begun gets a bad end there if its
 /// queue is drained.
 ///
-/// An event is done two cycles after it was taken, and one may be taken in each cycle. After reset all states are cleared, one
-/// in each cycle.
+/// An event is done two cycles after it was taken, and one may be taken in every second cycle. After reset all states are
+/// cleared, one in every second cycle.
 #[hdl]
 pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
     let name = format!("virtio_fetch_scheduler_{threads}_{}_{}", queue_count(config), config.prefetch);
@@ -116,7 +116,13 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
         let free = reg_init(!lit(0, threads));
         let busy = reg(bits(queue_count(config)));
         let draining = reg(flag());
-        let (valid, event) = (reg(flag()), reg_without_reset(Event::ty(config, threads)));
+        /// An event was chosen: its queue's state is read,
+        let chosen = reg(flag());
+        /// and changed.
+        let valid = delay(chosen);
+        let event = reg_without_reset(Event::ty(config, threads));
+        let taken_waits = reg(flag());
+        let taken_from = reg_without_reset(io.taken.payload);
 
         // The next event.
         let cleared = reg(flag());
@@ -133,16 +139,23 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
             io.drain.valid & may_drain,
             queued.deq.valid & may_launch,
         ]));
-        let takes = cleared & !io.taken.valid;
+        let takes = cleared & !taken_waits & !chosen;
         turns.accept.set(takes);
         let [ends, rings, drains, launches] = [0, 1, 2, 3].map(|request| takes & turns.grant.bit(request));
         io.ended.ready.set(ends);
         io.doorbell.ready.set(rings);
         queued.deq.ready.set(launches);
-        valid.set(!cleared | io.taken.valid | turns.any);
-        event.kind.set(Kind::Launch);
-        event.queue.set(queued.deq.payload);
-        event.end.set(io.ended.payload);
+        chosen.set(!chosen & (!cleared | taken_waits | turns.any));
+        assert(!taken_waits | !io.taken.valid | !chosen, "descriptors are not taken so fast");
+        when(!chosen, || taken_waits.set(false));
+        when(io.taken.valid, || {
+            taken_waits.set(true);
+            taken_from.set(io.taken.payload);
+        });
+        when(launches, || {
+            event.kind.set(Kind::Launch);
+            event.queue.set(queued.deq.payload);
+        });
         when(drains, || {
             event.kind.set(Kind::Drain);
             event.queue.set(io.drain.payload);
@@ -156,12 +169,13 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
         when(ends, || {
             event.kind.set(Kind::Ended);
             event.queue.set(io.ended.payload.queue);
+            event.end.set(io.ended.payload);
         });
-        when(io.taken.valid, || {
+        when(taken_waits & !chosen, || {
             event.kind.set(Kind::Taken);
-            event.queue.set(io.taken.payload);
+            event.queue.set(taken_from);
         });
-        when(!cleared, || {
+        when(!cleared & !chosen, || {
             event.kind.set(Kind::Clear);
             event.queue.set(event.queue.unpack(cleared_up_to));
             cleared_up_to.set(cleared_up_to + 1);
@@ -170,17 +184,20 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
 
         // What becomes of the state.
         let number = event.queue.number();
-        let state = states.peek(number);
+        let state = delay_without_reset(states.peek(number));
         let next = wire(State::ty(config));
         let end = event.end;
         let most = config.prefetch - batch(config);
-        let is_drained = io.drain.valid & io.drain.payload.number().eq(number);
+        let is_drained = delay(io.drain.valid & io.drain.payload.number().eq(number));
         let is = |phase| state.phase.is(phase);
         let wants = wire(flag());
+        /// If it wants a thread there is room.
+        let fits = wire(flag());
         let launch = wire(flag());
         let abandons = event.kind.is(Kind::Drain);
         next.set(state);
         wants.set(false);
+        fits.set(state.places.le(most));
         launch.set(false);
         draining.set(false);
         let less_unused = state.places - end.unused.zext(state.places.width());
@@ -191,9 +208,11 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
             Kind::Taken => {
                 next.places.set(state.places - 1);
                 wants.set(is(Phase::Waiting));
+                fits.set(state.places.le(most + 1));
             }
             Kind::Ended => {
                 next.places.set(less_unused);
+                fits.set(less_unused.le(most));
                 next.again.set(false);
                 next.broken.set(end.broken);
                 next.open.set(end.open);
@@ -227,8 +246,7 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
                 next.phase.set(Phase::Idle);
             }
         });
-        let fits = next.places.le(most);
-        let joins = valid & wants & fits;
+        let joins = delay(valid & wants & fits);
         when(wants, || next.phase.set(fits.mux(Phase::Queued.to_enum(), Phase::Waiting.to_enum())));
         when(launch, || {
             next.phase.set(Phase::Running);
@@ -241,7 +259,7 @@ pub fn scheduler(config: &Config, threads: usize) -> SchedulerIo {
             busy.at(number).set(!next.phase.is(Phase::Idle));
         });
         queued.enq.valid.set(joins);
-        queued.enq.payload.set(event.queue);
+        queued.enq.payload.set(delay_without_reset(event.queue));
         assert(queued.enq.ready | !joins, "each queue is in the FIFO once at most");
         assert(!valid | !event.kind.is(Kind::Taken) | state.places.any(), "what is taken was there");
         io.drain.ready.set(draining);

@@ -5,7 +5,7 @@ mod world;
 use super::*;
 use crate::{testing::Rng, virtio::types::Cause};
 use driver::{Crime, Settings};
-use world::{World, cause};
+use world::World;
 
 fn settings(rng: &mut Rng) -> Settings {
     let packed = rng.bool();
@@ -108,7 +108,7 @@ fn crimes_are_found() {
         let has_faults = |world: &World| committed.iter().all(|(lane, _)| world.lanes[*lane].fault.is_some());
         world.until(200_000, has_faults);
         for (lane, crime) in &committed {
-            assert_eq!(world.lanes[*lane].fault, Some(cause(*crime)), "{crime:?}");
+            assert_eq!(world.lanes[*lane].fault, Some(crime.cause()), "{crime:?}");
         }
         world.until(200_000, |world| world.lanes.iter().all(|lane| lane.ring.wanted.is_empty()));
         // Broken queues do nothing more, until they are drained and live again.

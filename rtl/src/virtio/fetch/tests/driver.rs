@@ -1,7 +1,7 @@
 //! A driver's queue in plain Rust: it makes buffers available, and notifies only if the rules tell it to.
 
 use super::host::Memory;
-use crate::testing::Rng;
+use crate::{testing::Rng, virtio::types::Cause};
 use std::collections::VecDeque;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,20 @@ pub enum Crime {
     Length,
     /// A chain of a packed ring whose second descriptor never becomes available.
     Torn,
+}
+
+impl Crime {
+    /// The fault that it ends with.
+    pub fn cause(self) -> Cause {
+        match self {
+            Crime::Index => Cause::Index,
+            Crime::Head | Crime::Next | Crime::Torn => Cause::Descriptor,
+            Crime::Loop => Cause::Loop,
+            Crime::Empty => Cause::Empty,
+            Crime::Direction => Cause::Direction,
+            Crime::NotNegotiated | Crime::Nested | Crime::Length => Cause::Indirect,
+        }
+    }
 }
 
 /// What happens in memory, one thing after the other.

@@ -200,7 +200,7 @@ impl World {
         let batch = self.config.prefetch / 2;
         let draining = self.draining;
         let (time, rng) = (self.time, &mut self.bench.rng);
-        if self.lanes.is_empty() || rng.f64() >= self.pace.1 {
+        if self.lanes.is_empty() || rng.f64() >= self.pace.1 || time % 2 == 1 {
             return;
         }
         let index = rng.usize(0..self.lanes.len());
@@ -412,11 +412,12 @@ impl World {
         assert!(!self.is_busy(lane), "nothing is on its way");
         // What is in the store is forgotten.
         let pace = std::mem::replace(&mut self.pace.1, 0.0);
-        self.cycle();
         self.lanes[lane].ended = true;
         let drained = self.draining.take();
+        self.cycle();
         while self.lanes[lane].store.pop_front().is_some() {
             self.taken = drained;
+            self.cycle();
             self.cycle();
         }
         self.pace.1 = pace;
@@ -489,17 +490,5 @@ impl World {
             ring.notify();
         }
         done
-    }
-}
-
-/// The fault that a crime ends with.
-pub fn cause(crime: Crime) -> Cause {
-    match crime {
-        Crime::Index => Cause::Index,
-        Crime::Head | Crime::Next | Crime::Torn => Cause::Descriptor,
-        Crime::Loop => Cause::Loop,
-        Crime::Empty => Cause::Empty,
-        Crime::Direction => Cause::Direction,
-        Crime::NotNegotiated | Crime::Nested | Crime::Length => Cause::Indirect,
     }
 }
