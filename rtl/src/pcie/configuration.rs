@@ -292,7 +292,10 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
         let is_virtual = is_virtual(config, function, io.legacy);
         let kind = cat([is_virtual, is_manager]);
         let nature = delay_without_reset(natures.read(cat([kind, register.trunc(REGISTER_BITS)])));
-        let nature = register.lt(REGISTERS).mux(nature, nature.zero());
+        // What is not in the list of the legacy personality is not there.
+        let (sr_iov_list, _) = map.field("routing.head.id").expect("every function has it");
+        let is_hidden = delay_without_reset(io.legacy & register.ge(sr_iov_list / 4));
+        let nature = (register.lt(REGISTERS) & !is_hidden).mux(nature, nature.zero());
         let [value, writable, clearable, logged, sticky] =
             [nature.value, nature.writable, nature.clearable, nature.logged, nature.sticky].map(Bits::from);
         let place = cat([function, Bits::from(nature.slot).trunc(clog2(map.slots.len()))]);
@@ -401,13 +404,12 @@ pub fn configuration(config: &Config) -> ConfigurationIo {
 
         // What it reads.
         let (first_vf, stride) = places(config, number, routing);
-        let (sr_iov_list, _) = map.field("routing.head.id").expect("every function has it");
         let shown = |live: Live| match live {
             Live::Multifunction => io.multifunction.bits(),
             Live::SrIovList => io.legacy.mux(lit(0, 12), lit(sr_iov_list, 12)),
             Live::TransactionsPending => io.pending.at(function).bits(),
-            Live::FirstVfOffset => first_vf,
-            Live::VfStride => stride,
+            Live::FirstVfOffset => io.legacy.mux(lit(0, 16), first_vf),
+            Live::VfStride => io.legacy.mux(lit(0, 16), stride),
             Live::SerialLow => Bits::from(io.serial).slice(0, 32),
             Live::SerialHigh => Bits::from(io.serial).slice(32, 32),
             Live::WindowData => lit(0, 32),

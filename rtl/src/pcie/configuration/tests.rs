@@ -38,7 +38,10 @@ fn fields(space: &[Structure], register: usize) -> Vec<(String, Field)> {
 impl Model {
     fn new(config: &Config, legacy: bool) -> Model {
         let kinds = [Kind::Physical, Kind::Manager, Kind::Virtual];
-        let spaces = kinds.map(|kind| (kind, space(config, kind))).into();
+        // ARI and SR-IOV are not in the list of the legacy personality, and not there.
+        let is_there = |it: &Structure| !legacy || !["routing", "virtualization"].contains(&it.name);
+        let spaces =
+            kinds.map(|kind| (kind, space(config, kind).into_iter().filter(is_there).collect())).into();
         Model { vfs: config.vfs as u32, legacy, spaces, stored: HashMap::new(), pending: 0 }
     }
 
