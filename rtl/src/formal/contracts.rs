@@ -3,6 +3,7 @@
 use super::{Method::*, Proof};
 use crate::{
     catalogue::Block,
+    pcie,
     prim::{self, Policy},
     veb,
 };
@@ -11,10 +12,25 @@ use hdl::*;
 /// Blocks of the bridge without a stream to keep the contract of, and without claims of their own.
 pub const WITHOUT: [&str; 6] = ["parser", "policy", "destinations", "mirror", "liveness", "frame_memory"];
 
-/// One for each block of the bridge that has outgoing streams or says something of itself, and for the standard cells that
-/// they are made of.
+/// One for each block of the bridge and of the endpoint that has outgoing streams or says something of itself, and for the
+/// standard cells that they are made of.
 pub fn proofs() -> Vec<Proof> {
-    standard_cells().into_iter().chain(bridge()).collect()
+    standard_cells().into_iter().chain(bridge()).chain(endpoint()).collect()
+}
+
+fn endpoint() -> Vec<Proof> {
+    let blocks = pcie::catalogue(&super::least()).into_iter().filter_map(|block| {
+        let name = block.name.rsplit_once('/').expect("part/name/configuration").0.replace('/', "_");
+        let method = match name.as_str() {
+            _ => Induction(4),
+        };
+        let claim = "streams keep their contract";
+        Some(Proof {
+            harness: false,
+            ..Proof::of(&format!("contract/{name}"), claim, "2 functions", method, block)
+        })
+    });
+    blocks.collect()
 }
 
 fn bridge() -> Vec<Proof> {
