@@ -82,11 +82,12 @@ pub fn stops(config: &Config) -> StopsIo {
         let (was_quiet, is_marked, has_left) = (reg(flag()), reg(flag()), reg(flag()));
         let is_now = is_stopped & outer.quiet.at(io.who) & age.eq(SETTLED);
         let ends = block.msix.fire() & block.msix.payload.eq(io.who);
-        when(ends, || [was_quiet, is_marked, has_left].into_iter().for_each(|step| step.set(false))).otherwise(|| {
-            when(is_now, || was_quiet.set(true));
-            when(was_quiet & block.mark, || is_marked.set(true));
-            when(is_marked & outer.passed, || has_left.set(true));
-        });
+        when(ends, || [was_quiet, is_marked, has_left].into_iter().for_each(|step| step.set(false)))
+            .otherwise(|| {
+                when(is_now, || was_quiet.set(true));
+                when(was_quiet & block.mark, || is_marked.set(true));
+                when(is_marked & outer.passed, || has_left.set(true));
+            });
         let clears = (block.configuration.valid & block.configuration.payload.function.eq(io.who))
             | (block.device.valid & block.device.payload.eq(io.who))
             | (block.msix.valid & block.msix.payload.eq(io.who));

@@ -79,7 +79,7 @@ pub fn two_targets(config: &Config) -> TwoTargetsIo {
         let identity = Identity { bus: outer.bus, first_vf };
         let is_own = Bits::from(identity.routing_id(config, one.payload)).eq(one_id);
         assert(!(is_settled & one.valid) | is_own, "who is found sends with this routing ID");
-        let is_there = one.payload.lt(number.trunc(one.payload.width()).zext(8) + 2);
+        let is_there = one.payload.zext(16).lt(number + 2);
         let is_virtual = one.payload.ge(2) & !outer.legacy;
         assert(
             !(is_settled & one.valid & is_virtual) | (outer.vf_enable & is_there),

@@ -13,7 +13,7 @@ use hdl::*;
 pub fn proofs() -> Vec<Proof> {
     let claim = "streams keep their contract, and all that was inside at a mark has left when it has passed";
     let config = super::super::least();
-    vec![Proof::new("isolation/transmitter", claim, "64 bit", Bounded(16), move || marks(&config))]
+    vec![Proof::new("isolation/transmitter", claim, "64 bit", Bounded(13), move || marks(&config)).long()]
 }
 
 /// Packets inside, at most; more than a bounded proof reaches.
