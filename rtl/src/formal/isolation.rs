@@ -3,13 +3,9 @@
 mod engines;
 mod resets;
 mod routing;
-mod transmitter;
 
 use super::Proof;
 
 pub fn proofs() -> Vec<Proof> {
-    [routing::proofs(), resets::proofs(), engines::proofs(), transmitter::proofs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [routing::proofs(), resets::proofs(), engines::proofs()].into_iter().flatten().collect()
 }
