@@ -9,6 +9,7 @@ mod arbiters;
 mod buffer;
 mod contracts;
 mod decisions;
+mod isolation;
 mod outputs;
 
 use crate::{catalogue::Block, config::Config};
@@ -51,6 +52,8 @@ pub struct Proof {
     pub harness: bool,
     /// Modules whose outputs may be anything at any time; the proof then holds whatever they do.
     pub free: Vec<&'static str>,
+    /// Modules deeper inside that assume something of the inputs of the design: this is taken as given, too.
+    pub trusted: Vec<&'static str>,
     /// Quick enough for `make test`.
     pub short: bool,
 }
@@ -69,12 +72,27 @@ impl Proof {
 
     fn of(name: &str, claim: &str, size: &str, method: Method, block: Block) -> Proof {
         let (name, claim, size) = (name.to_owned(), claim.to_owned(), size.to_owned());
-        Proof { name, claim, size, block, method, cover: 20, harness: true, free: vec![], short: true }
+        Proof {
+            name,
+            claim,
+            size,
+            block,
+            method,
+            cover: 20,
+            harness: true,
+            free: vec![],
+            trusted: vec![],
+            short: true,
+        }
     }
 
     /// Too slow for `make test`.
     fn long(self) -> Proof {
         Proof { short: false, ..self }
+    }
+
+    fn trusted(self, modules: &[&'static str]) -> Proof {
+        Proof { trusted: modules.to_vec(), ..self }
     }
 
     fn free(self, modules: &[&'static str]) -> Proof {
@@ -89,8 +107,14 @@ fn least() -> Config {
 
 /// Every proof, the quick ones of a kind first.
 pub fn proofs() -> Vec<Proof> {
-    let groups =
-        [contracts::proofs(), arbiters::proofs(), buffer::proofs(), decisions::proofs(), outputs::proofs()];
+    let groups = [
+        contracts::proofs(),
+        arbiters::proofs(),
+        buffer::proofs(),
+        decisions::proofs(),
+        outputs::proofs(),
+        isolation::proofs(),
+    ];
     groups.into_iter().flatten().collect()
 }
 

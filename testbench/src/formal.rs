@@ -101,7 +101,8 @@ pub fn source(proof: &Proof) -> Result<Source, FormalError> {
     let verilog = design.verilog();
     let text = verilog.text() + "\n" + &contract::contract(&design.interface()).map_err(fault)?;
     let inside = design.top().instances.iter().map(|instance| design.module(instance.module).name.clone());
-    let given = if proof.harness { inside.collect() } else { vec![] };
+    let mut given: Vec<String> = if proof.harness { inside.collect() } else { vec![] };
+    given.extend(proof.trusted.iter().map(ToString::to_string));
     let Proof { name, claim, size, method, cover, free, harness, .. } = proof;
     let (name, claim, size, free) = (name.clone(), claim.clone(), size.clone(), free.clone());
     let (method, cover, harness, top) = (*method, *cover, *harness, verilog.top);

@@ -29,7 +29,7 @@ fn every_short_proof_holds() {
 }
 
 /// What is broken in the emitted hardware, and what takes its place.
-const BROKEN: [(&str, &str, &str); 4] = [
+const BROKEN: [(&str, &str, &str); 5] = [
     // A gate forgets the frame that it let in.
     ("contract/gate", "allowed || open", "open"),
     // Entries of other ports do.
@@ -38,6 +38,8 @@ const BROKEN: [(&str, &str, &str); 4] = [
     ("decision/classifier", "!vid_exists || !is_member", "!vid_exists"),
     // Frames go to ports of other VLANs.
     ("decision/forwarding", "policy_egress & (facts_members | policy_all_vlans)", "policy_egress"),
+    // A reset of the physical function stops the manager, too.
+    ("isolation/resets", "waiting | absent", "waiting | own_reset"),
 ];
 
 /// What a proof is about, broken: it fails.
