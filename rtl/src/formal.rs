@@ -5,6 +5,7 @@
 //! surroundings; what modules inside it assume is proven too. Around all of it stands the contract of streams, which is
 //! derived from the ports: assumed of the streams that come in, proven of those that go out.
 
+mod addressing;
 mod arbiters;
 mod buffer;
 mod contracts;
@@ -90,7 +91,7 @@ fn least() -> Config {
 /// Every proof, the quick ones of a kind first.
 pub fn proofs() -> Vec<Proof> {
     let groups =
-        [contracts::proofs(), arbiters::proofs(), buffer::proofs(), decisions::proofs(), outputs::proofs()];
+        [contracts::proofs(), arbiters::proofs(), buffer::proofs(), decisions::proofs(), outputs::proofs(), addressing::proofs()];
     groups.into_iter().flatten().collect()
 }
 
