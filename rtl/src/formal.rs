@@ -5,6 +5,7 @@
 //! surroundings; what modules inside it assume is proven too. Around all of it stands the contract of streams, which is
 //! derived from the ports: assumed of the streams that come in, proven of those that go out.
 
+mod addressing;
 mod arbiters;
 mod buffer;
 mod contracts;
@@ -114,6 +115,7 @@ pub fn proofs() -> Vec<Proof> {
         decisions::proofs(),
         outputs::proofs(),
         isolation::proofs(),
+        addressing::proofs(),
     ];
     groups.into_iter().flatten().collect()
 }
