@@ -21,7 +21,7 @@ fn number(bytes: &[u8], at: usize) -> usize {
 fn adds_up(parts: &[&[u8]]) -> bool {
     let bytes = parts.concat();
     let sum: u64 = bytes.iter().enumerate().map(|(at, byte)| u64::from(*byte) << (8 * (1 - at % 2))).sum();
-    sum % 65535 == 0
+    sum.is_multiple_of(65535)
 }
 
 /// Reads a frame as the standards have it.
