@@ -50,6 +50,8 @@ pub struct World {
     pub counted: Vec<(usize, usize, Cause)>,
     pub broke: Vec<(usize, usize, Cause)>,
     pub resets: Vec<usize>,
+    /// From then on lookups of the function show what was written.
+    shown: Vec<usize>,
     /// The last lookups that were asked for, of each reader.
     lookups: Vec<[Option<(usize, usize, Word)>; 2]>,
     /// When the manager and the control queue may say something again.
@@ -84,6 +86,7 @@ impl World {
             counted: vec![],
             broke: vec![],
             resets: vec![],
+            shown: vec![0; functions],
             lookups: vec![[None; 2]; 2],
             spaced: 0,
             taken: false,
@@ -139,7 +142,7 @@ impl World {
             if let Some((function, slot, word)) = asked
                 && self.functions[function].lives(slot)
                 && self.accessed != Some(function)
-                && self.cycle > self.busy[function]
+                && self.cycle > self.busy[function].max(self.shown[function])
             {
                 let found = self.bench.sim.peek(self.io.found[reader]) as u32;
                 assert_eq!(found, self.setting(function, slot, word), "{function}.{slot} {word:?}");
@@ -338,6 +341,7 @@ impl World {
             self.steps(3 + 2 * self.queues);
         }
         self.accessed = None;
+        self.shown[function] = self.cycle + 10;
         got
     }
 
