@@ -73,7 +73,10 @@ fn happens(world: &mut World, function: usize, queues: usize) {
     let is_busy = world.cycle < world.busy[function];
     let [slot, value] = [rng.usize(..queues), rng.usize(..)];
     let cause = Cause::VARIANTS[value % 8].1;
-    match rng.u8(..64) {
+    let what = rng.u8(..64);
+    // A reset waits for the doorbells.
+    world.is_deaf &= what > 2;
+    match what {
         0 => bring_up(world, function, queues),
         1 if value % 4 == 0 => world.reset(function),
         2 if value % 16 == 0 => world.function_reset(function),
@@ -98,6 +101,7 @@ fn happens(world: &mut World, function: usize, queues: usize) {
             world.put(function, 0x14, 1, 0);
         }
         19 => world.pace = [0.02, 0.1, 0.5, 1.0][value % 4],
+        30 => world.is_deaf = value % 2 == 0,
         _ => {
             let offset = random_offset(&mut world.bench.rng, queues);
             let mask = random_mask(&mut world.bench.rng);
@@ -131,9 +135,11 @@ fn random_accesses_of_all_functions() {
                 if rng.u8(..4) > 0 { rng.usize(..2.min(functions)) } else { rng.usize(..functions) };
             happens(&mut world, function, queues);
             if step % 1000 == 999 {
+                world.is_deaf = false;
                 world.settle();
             }
         }
+        world.is_deaf = false;
         world.settle();
         let World { doorbells, interrupts, broke, resets, slowest, .. } = &world;
         let counts = [doorbells.len(), interrupts.len(), broke.len(), resets.len()];

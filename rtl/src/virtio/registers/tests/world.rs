@@ -40,6 +40,8 @@ pub struct World {
     accessed: Option<usize>,
     /// How likely a drain, a doorbell and an interrupt are taken in a cycle.
     pub pace: f64,
+    /// Nobody takes doorbells.
+    pub is_deaf: bool,
     /// What rang since the last doorbell, how often in all, and doorbells that came.
     pub rung: Vec<Vec<(Vec<Said>, usize, usize)>>,
     pub doorbells: Vec<(usize, usize, Said)>,
@@ -78,6 +80,7 @@ impl World {
             next: vec![0; functions],
             accessed: None,
             pace: 1.0,
+            is_deaf: false,
             rung: vec![vec![(vec![], 0, 0); queues]; functions],
             doorbells: vec![],
             owed: vec![(0, false); functions],
@@ -183,8 +186,8 @@ impl World {
             let ready = self.rng().f64() < pace && !stands;
             self.bench.sim.poke(self.io.drain[stage].ready, ready);
         }
-        for ready in [self.io.doorbell.ready, self.io.interrupt.ready] {
-            let is_ready = self.rng().f64() < pace;
+        for (ready, is_shut) in [(self.io.doorbell.ready, self.is_deaf), (self.io.interrupt.ready, false)] {
+            let is_ready = self.rng().f64() < pace && !is_shut;
             self.bench.sim.poke(ready, is_ready);
         }
         if let Some((function, slot, cause)) = self.fault {
