@@ -233,6 +233,27 @@ fn a_queue_is_reset() {
     assert_eq!((world.get(2, 0x3A, 2), world.get(2, 0x1C, 2)), (0, 1));
 }
 
+/// A queue is not drained while its doorbell is on offer; doorbells that wait behind that are forgotten with their queues, and
+/// what they said is not said of the queue that is enabled after that.
+#[test]
+fn doorbells_of_queues_that_are_reset() {
+    let mut world = alive(2, everything());
+    world.is_deaf = true;
+    for number in [0, 1, 2, 3] {
+        world.put(2, 0x3000 + 4 * number, 4, number as u64 | 0x77 << 16);
+    }
+    for number in [1, 2, 0] {
+        world.put(2, 0x16, 2, number);
+        world.put(2, 0x3A, 2, 1);
+        world.steps(1000);
+        assert_eq!(world.get(2, 0x3A, 2), u64::from(number == 0), "{number}");
+    }
+    world.enable(2, 2, 16, 0);
+    world.is_deaf = false;
+    world.settle();
+    assert_eq!(world.doorbells, [(2, 0, Some(0x77)), (2, 2, None), (2, 3, Some(0x77))]);
+}
+
 /// 4.1.4.3.1: `queue_size` is 0 of a queue that is not available. 5.1.2: which number the control queue has.
 #[test]
 fn queues_are_where_the_features_say() {

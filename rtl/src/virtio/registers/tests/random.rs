@@ -50,22 +50,37 @@ fn random_data(rng: &mut fastrand::Rng, offset: usize, queues: usize) -> u32 {
     }
 }
 
+/// A driver begins anew, with what it might want.
+fn bring_up(world: &mut World, function: usize, queues: usize) {
+    world.reset(function);
+    let features = random_features(&mut world.bench.rng);
+    world.negotiate(function, features);
+    let vector = world.bench.rng.u64(..18);
+    world.put(function, 0x10, 2, vector);
+    for number in 0..queues {
+        let rng = &mut world.bench.rng;
+        let (size, vector) = ([1, 64, 256, 100][rng.usize(..4)], rng.u64(..18));
+        if rng.bool() {
+            world.enable(function, number, size, vector);
+        }
+    }
+    world.put(function, 0x14, 1, 15);
+}
+
 /// One thing that happens in the random test.
 fn happens(world: &mut World, function: usize, queues: usize) {
     let rng = &mut world.bench.rng;
     let is_busy = world.cycle < world.busy[function];
     let [slot, value] = [rng.usize(..queues), rng.usize(..)];
     let cause = Cause::VARIANTS[value % 8].1;
-    match rng.u8(..64) {
-        0 => {
-            let features = random_features(rng);
-            if !world.functions[function].resetting {
-                world.negotiate(function, features);
-            }
-        }
-        1 => world.reset(function),
-        2 if value % 4 == 0 => world.function_reset(function),
-        3..5 => world.break_queue(function, slot, cause),
+    let what = rng.u8(..64);
+    // A reset waits for the doorbells.
+    world.is_deaf &= what > 2;
+    match what {
+        0 => bring_up(world, function, queues),
+        1 if value % 4 == 0 => world.reset(function),
+        2 if value % 16 == 0 => world.function_reset(function),
+        3 => world.break_queue(function, slot, cause),
         5 if !is_busy => world.say(function, |it| it.link_up = value % 2 == 0, value % 8 == 1),
         6 if !is_busy => world.say(function, |it| it.speed = value as u32, false),
         7 if !is_busy => world.say(function, |it| it.mac[value % 6] = (value >> 8) as u8, false),
@@ -78,11 +93,15 @@ fn happens(world: &mut World, function: usize, queues: usize) {
         }
         16 if !world.functions[function].resetting => world.put(function, 0x14, 1, 15),
         17 => world.steps(100),
-        18 if value % 4 == 0 => {
+        20..30 => {
+            world.put(function, 0x3000 + 4 * slot, [2, 4][value % 2], (slot | (value & 0xFF_0000)) as u64)
+        }
+        18 if value % 16 == 0 => {
             // A reset that nobody waits for.
             world.put(function, 0x14, 1, 0);
         }
         19 => world.pace = [0.02, 0.1, 0.5, 1.0][value % 4],
+        30 => world.is_deaf = value % 2 == 0,
         _ => {
             let offset = random_offset(&mut world.bench.rng, queues);
             let mask = random_mask(&mut world.bench.rng);
@@ -116,9 +135,11 @@ fn random_accesses_of_all_functions() {
                 if rng.u8(..4) > 0 { rng.usize(..2.min(functions)) } else { rng.usize(..functions) };
             happens(&mut world, function, queues);
             if step % 1000 == 999 {
+                world.is_deaf = false;
                 world.settle();
             }
         }
+        world.is_deaf = false;
         world.settle();
         let World { doorbells, interrupts, broke, resets, slowest, .. } = &world;
         let counts = [doorbells.len(), interrupts.len(), broke.len(), resets.len()];
@@ -128,7 +149,7 @@ fn random_accesses_of_all_functions() {
             config.vfs
         );
         assert!(counts[0] > 100 && indexed > 10, "{counts:?} {indexed}");
-        assert!(counts[1] > 10 && counts[2] > 10 && counts[3] > 5, "{counts:?}");
+        assert!(counts[1..].iter().all(|count| *count > 1), "{counts:?}");
         assert!((10..=50).contains(slowest), "{slowest}");
     }
 }

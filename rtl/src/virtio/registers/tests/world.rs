@@ -40,6 +40,8 @@ pub struct World {
     accessed: Option<usize>,
     /// How likely a drain, a doorbell and an interrupt are taken in a cycle.
     pub pace: f64,
+    /// Nobody takes doorbells.
+    pub is_deaf: bool,
     /// What rang since the last doorbell, how often in all, and doorbells that came.
     pub rung: Vec<Vec<(Vec<Said>, usize, usize)>>,
     pub doorbells: Vec<(usize, usize, Said)>,
@@ -50,6 +52,8 @@ pub struct World {
     pub counted: Vec<(usize, usize, Cause)>,
     pub broke: Vec<(usize, usize, Cause)>,
     pub resets: Vec<usize>,
+    /// From then on lookups of the function show what was written.
+    shown: Vec<usize>,
     /// The last lookups that were asked for, of each reader.
     lookups: Vec<[Option<(usize, usize, Word)>; 2]>,
     /// When the manager and the control queue may say something again.
@@ -76,6 +80,7 @@ impl World {
             next: vec![0; functions],
             accessed: None,
             pace: 1.0,
+            is_deaf: false,
             rung: vec![vec![(vec![], 0, 0); queues]; functions],
             doorbells: vec![],
             owed: vec![(0, false); functions],
@@ -84,6 +89,7 @@ impl World {
             counted: vec![],
             broke: vec![],
             resets: vec![],
+            shown: vec![0; functions],
             lookups: vec![[None; 2]; 2],
             spaced: 0,
             taken: false,
@@ -139,7 +145,7 @@ impl World {
             if let Some((function, slot, word)) = asked
                 && self.functions[function].lives(slot)
                 && self.accessed != Some(function)
-                && self.cycle > self.busy[function]
+                && self.cycle > self.busy[function].max(self.shown[function])
             {
                 let found = self.bench.sim.peek(self.io.found[reader]) as u32;
                 assert_eq!(found, self.setting(function, slot, word), "{function}.{slot} {word:?}");
@@ -180,8 +186,8 @@ impl World {
             let ready = self.rng().f64() < pace && !stands;
             self.bench.sim.poke(self.io.drain[stage].ready, ready);
         }
-        for ready in [self.io.doorbell.ready, self.io.interrupt.ready] {
-            let is_ready = self.rng().f64() < pace;
+        for (ready, is_shut) in [(self.io.doorbell.ready, self.is_deaf), (self.io.interrupt.ready, false)] {
+            let is_ready = self.rng().f64() < pace && !is_shut;
             self.bench.sim.poke(ready, is_ready);
         }
         if let Some((function, slot, cause)) = self.fault {
@@ -338,6 +344,7 @@ impl World {
             self.steps(3 + 2 * self.queues);
         }
         self.accessed = None;
+        self.shown[function] = self.cycle + 10;
         got
     }
 
