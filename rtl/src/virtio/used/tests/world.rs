@@ -380,11 +380,12 @@ impl World {
                     }
                     _ => Outcome::Success,
                 };
-                let mut data = vec![];
+                let data;
                 if !stops && !fails {
                     data = self.rings.get_mut(&queue).unwrap().read(address, length);
-                } else if self.bench.rng.bool() {
-                    data = vec![0; length];
+                } else {
+                    self.rings.get_mut(&queue).unwrap().read_fails();
+                    data = vec![0; if self.bench.rng.bool() { length } else { 0 }];
                 }
                 let bytes = self.config.bytes;
                 let mut beat = word(outcome as u64, 3);
