@@ -290,7 +290,7 @@ impl Ring {
     pub fn step(&mut self, rng: &mut Rng) {
         match self.driver {
             Driver::Awake if !self.seen.is_empty() => {
-                if rng.u8(..8) == 0 && !(self.kind.event_index && !self.kind.packed) {
+                if (self.kind.packed || !self.kind.event_index) && rng.u8(..8) == 0 {
                     self.set_flags(1);
                 }
                 for _ in 0..rng.usize(1..=self.seen.len()) {
