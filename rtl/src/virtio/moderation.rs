@@ -113,7 +113,7 @@ pub fn moderation(config: &Config) -> ModerationIo {
         io.notice.assume_stable();
         io.drain.assume_stable();
         let waiting = mem(Waiting::ty(), queue_count(config), Collision::Undefined);
-        let rows = mem(Limits::ty(), 1 << function_bits(config), Collision::Undefined);
+        let rows = mem(Limits::ty(), 1 << function_bits(config), Collision::ReadNew);
         /// Functions whose row has been set.
         let is_set = reg(bits(config.functions()));
         when(io.row.valid, || {
