@@ -113,7 +113,7 @@ pub fn moderation(config: &Config) -> ModerationIo {
         io.notice.assume_stable();
         io.drain.assume_stable();
         let waiting = mem(Waiting::ty(), queue_count(config), Collision::Undefined);
-        let rows = mem(Limits::ty(), 1 << function_bits(config), Collision::Undefined);
+        let rows = mem(Limits::ty(), 1 << function_bits(config), Collision::ReadNew);
         /// Functions whose row has been set.
         let is_set = reg(bits(config.functions()));
         when(io.row.valid, || {
@@ -241,8 +241,9 @@ mod tests {
     #[derive(Clone, Copy, Default)]
     struct Model {
         buffers: usize,
-        /// The cycles between which the first of them came in.
-        since: (usize, usize),
+        /// The cycle in which the first of them came in, and that in which they were too many.
+        since: usize,
+        many: Option<usize>,
         vector: u64,
     }
 
@@ -323,7 +324,8 @@ mod tests {
             if self.bench.sim.peek(self.io.queue_interrupt.valid) {
                 self.without_vector += 1;
             }
-            for interrupt in self.vectors.got[got..].to_vec() {
+            for number in got..self.vectors.got.len() {
+                let interrupt = self.vectors.got[number].clone();
                 self.interrupt(&interrupt);
             }
             if self.notices.sent > sent {
@@ -331,9 +333,14 @@ mod tests {
                 if vector < VECTORS as u64 {
                     let model = self.queues.entry(queue).or_default();
                     if model.buffers == 0 {
-                        model.since = (self.cycle, self.cycle + 8);
+                        model.since = self.cycle;
                     }
                     model.buffers = (model.buffers + buffers).min(255);
+                    let receives = queue.1 < 2 * self.config.pairs && queue.1.is_multiple_of(2);
+                    let (frames, _) = self.rows[queue.0][usize::from(!receives)];
+                    if frames > 0 && model.buffers >= frames {
+                        model.many.get_or_insert(self.cycle);
+                    }
                     model.vector = vector;
                 }
             }
@@ -341,12 +348,12 @@ mod tests {
             let micro = self.config.clock_khz as f64 / 1000.0;
             let round = self.round();
             for (queue, model) in &self.queues {
-                let (frames, time) = self.limits(*queue);
-                let age = self.cycle - model.since.0;
+                let (_, time) = self.limits(*queue);
+                let age = self.cycle - model.since;
                 let late = (time as f64 + 1.0) * micro + round as f64;
                 assert!(model.buffers == 0 || (age as f64) < late, "{queue:?} waits for {age} cycles");
-                let is_many = frames > 0 && model.buffers >= frames;
-                assert!(!is_many || age < late as usize, "{queue:?} has {}", model.buffers);
+                let told = model.many.is_none_or(|many| self.cycle < many + 60);
+                assert!(told, "{queue:?} has {}", model.buffers);
             }
             self.bench.cycle(&mut []);
         }
@@ -363,12 +370,12 @@ mod tests {
                 .find(|(queue, model)| queue.0 == function && model.vector == vector && model.buffers > 0)
                 .expect("an interrupt for something");
             let receives = queue.1 < 2 * self.config.pairs && queue.1.is_multiple_of(2);
-            let (frames, time) = self.rows[function][usize::from(!receives)];
-            let is_many = frames > 0 && model.buffers >= frames;
+            let (_, time) = self.rows[function][usize::from(!receives)];
+            let is_many = model.many.is_some();
             let earliest = (time as f64 - 1.0) * micro - 8.0;
-            let is_old = (self.cycle - model.since.0) as f64 >= earliest;
+            let is_old = (self.cycle - model.since) as f64 >= earliest;
             assert!(is_many || is_old, "{queue:?}: too early, with {} buffers", model.buffers);
-            model.buffers = 0;
+            (model.buffers, model.many) = (0, None);
         }
     }
 

@@ -6,12 +6,12 @@
 //!
 //! # Schematic
 //! ```text
-//!                  lookup, found      write, data        sent, written       read, answer
-//!                        │                 ▲                   │                  │
-//!  used ─► collect ─► fifo ─► rings ──────────────┴─────────────► events ────────────────┴──► notice ─► moderation
-//!            ▲ │         │ where the next buffer goes          │
-//!  drain ────┘ └► fault  └─ a word for each queue              │
-//!            └◄──────────────────── failed, ended, forgotten ◄─┘
+//!                          lookup, found   write, data     sent, written      read, answer
+//!                                │              ▲                │                 │
+//!  used ─► collect ─► fifo ─► rings ────────────┴───────────► events ───────────────┴──► notice ─► moderation
+//!            ▲ │                └─ where the next buffer of     │
+//!  drain ────┘ └► fault            each queue goes              │
+//!            └◄───────────────────── failed, ended, forgotten ◄─┘
 //! ```
 //!
 //! # Batches
@@ -41,7 +41,7 @@
 //!
 //! # Timing
 //! A buffer costs four cycles; batches are written while others are collected, in two cycles for each buffer and 14 more. With
-//! batches of 16 that is 5.4 cycles for each buffer. `queues * 1` cycles after reset contexts are cleared, nothing is taken.
+//! batches of 16 that is 5.4 cycles for each buffer. For as many cycles after reset as there are numbers of queues nothing is taken.
 
 mod collect;
 mod events;

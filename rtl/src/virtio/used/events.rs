@@ -126,7 +126,7 @@ pub(super) fn events(config: &Config) -> EventsIo {
         });
         outcomes.enq.valid.set(io.written.valid & is_last);
         outcomes.enq.payload.set(outcome);
-        assert(!io.written.valid | commands.deq.valid, "what ends has been sent");
+        assume(!io.written.valid | commands.deq.valid, "what ends has been sent");
         assert(outcomes.enq.ready | !outcomes.enq.valid, "there is room for every outcome");
 
         // The driver is asked.

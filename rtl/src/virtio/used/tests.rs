@@ -4,6 +4,7 @@ mod ring;
 mod world;
 
 use super::*;
+use crate::virtio::queues::queues;
 use ring::Kind;
 use world::{Paces, World};
 
@@ -29,9 +30,17 @@ fn every_buffer_comes_back() {
     for config in Config::all() {
         for (number, paces) in all_paces().into_iter().enumerate() {
             let mut world = World::new(&config, paces, number as u64);
-            let queues: Vec<_> = (0..6).map(|number| (number % config.functions(), number % 5)).collect();
+            let queues = [(0, 0), (1, 0), (2, 0), (3, 0), (0, 2), (0, 1), (1, 1), (1, queues(&config) - 1)];
             queues.iter().for_each(|queue| world.open(*queue));
-            for _ in 0..30_000 {
+            // Room for the longest frame.
+            for (queue, packed) in [((2, 0), false), ((3, 0), true)] {
+                let event_index = number % 2 == 0;
+                world.open_as(
+                    queue,
+                    Kind { packed, event_index, in_order: false, transmit: false, size: 128 },
+                );
+            }
+            for _ in 0..12_000 {
                 if world.used.queue.len() < 4 {
                     let queue = queues[world.bench.rng.usize(..queues.len())];
                     world.give_some(queue, MOST);
@@ -41,7 +50,7 @@ fn every_buffer_comes_back() {
             world.finish(200_000);
             world.check_notices();
             let finished: usize = world.rings.values().map(|ring| ring.finished).sum();
-            assert!(finished > 500, "{finished} buffers");
+            assert!(finished > 300, "{finished} buffers");
         }
     }
 }
@@ -53,7 +62,7 @@ fn resets_and_failures() {
         let paces = all_paces()[number];
         let mut world = World::new(&config, paces, 7 + number as u64);
         let queues: Vec<_> = (0..8).map(|number| (number % 3, number / 3)).collect();
-        for _ in 0..60_000 {
+        for _ in 0..40_000 {
             let queue = queues[world.bench.rng.usize(..queues.len())];
             let is_closed = world.closed.contains(&queue);
             if !world.rings.contains_key(&queue) && !world.stopped[queue.0] {
@@ -63,11 +72,7 @@ fn resets_and_failures() {
             }
             let rng = &mut world.bench.rng;
             match rng.u16(..4000) {
-                0..8 => {
-                    if world.rings.contains_key(&queue) {
-                        world.close(queue);
-                    }
-                }
+                0..8 if world.rings.contains_key(&queue) => world.close(queue),
                 8 => world.stopped[queue.0] = true,
                 9..12 => world.failing[queue.0] = true,
                 12..16 => world.failing.fill(false),
@@ -85,7 +90,7 @@ fn resets_and_failures() {
             }
             world.step();
         }
-        assert!(world.drained > 60 && world.told > 5, "{} drained, {} faults", world.drained, world.told);
+        assert!(world.drained > 25 && world.told > 2, "{} drained, {} faults", world.drained, world.told);
         // What may still fail goes, and the rest is served to its end.
         world.failing.fill(false);
         let all = world.rings.keys().copied().filter(|it| world.stopped[it.0]);
@@ -149,7 +154,7 @@ fn keeps_up_with_both_directions() {
             let queues: Vec<_> = (0..count).map(|number| (number / 2, number % 2)).collect();
             queues.iter().for_each(|queue| world.open_as(*queue, kind));
             // From 8.4 cycles each.
-            let (cycles, mut given) = (20_000, 0);
+            let (cycles, mut given) = (12_000, 0);
             for cycle in 0..cycles {
                 while given * 84 < cycle * 10 {
                     let queue = queues[given % count];

@@ -242,11 +242,16 @@ impl Ring {
                 new.wrapping_sub(value).wrapping_sub(1) < new.wrapping_sub(old)
             }
         };
+        self.read_fails();
+        self.wanted += usize::from(wants);
+        data
+    }
+
+    /// Nobody knows what the driver wants of a batch.
+    pub fn read_fails(&mut self) {
         if !self.kind.packed {
             self.last_index = self.indices.pop_front().expect("an index was written before");
         }
-        self.wanted += usize::from(wants);
-        data
     }
 
     /// Whether a place, with the wrap counter in bit 15, was used since the last batch, one place after the other.
@@ -285,7 +290,7 @@ impl Ring {
     pub fn step(&mut self, rng: &mut Rng) {
         match self.driver {
             Driver::Awake if !self.seen.is_empty() => {
-                if rng.u8(..8) == 0 && !(self.kind.event_index && !self.kind.packed) {
+                if (self.kind.packed || !self.kind.event_index) && rng.u8(..8) == 0 {
                     self.set_flags(1);
                 }
                 for _ in 0..rng.usize(1..=self.seen.len()) {

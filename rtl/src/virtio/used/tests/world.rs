@@ -380,12 +380,13 @@ impl World {
                     }
                     _ => Outcome::Success,
                 };
-                let mut data = vec![];
-                if !stops && !fails {
-                    data = self.rings.get_mut(&queue).unwrap().read(address, length);
-                } else if self.bench.rng.bool() {
-                    data = vec![0; length];
-                }
+                let ring = self.rings.get_mut(&queue).unwrap();
+                let data = if !stops && !fails {
+                    ring.read(address, length)
+                } else {
+                    ring.read_fails();
+                    vec![0; if self.bench.rng.bool() { length } else { 0 }]
+                };
                 let bytes = self.config.bytes;
                 let mut beat = word(outcome as u64, 3);
                 beat.push(true);
