@@ -13,11 +13,18 @@ const MODEL: usize = 12_000;
 /// Cycles within which every memory of the bridge is clear.
 const CLEARING: u64 = 4200;
 
-/// What random stimuli cannot move: they wait for addresses. `tests/control.rs` and `tests/veb/equivalence.rs` know those of
-/// the bridge; those of the endpoint and of the network functions have tests in the
+/// What random stimuli cannot move: they wait for addresses, or for rings that make sense. `tests/control.rs` and
+/// `tests/veb/equivalence.rs` know those of the bridge; those of the endpoint and of the network functions have tests in the
 /// native simulator only.
-const ADDRESSED: [&str; 6] =
-    ["veb/control/", "veb/veb/", "pcie/configuration/", "pcie/endpoint/", "pcie/msix/", "virtio/registers/"];
+const ADDRESSED: [&str; 7] = [
+    "veb/control/",
+    "veb/veb/",
+    "pcie/configuration/",
+    "pcie/endpoint/",
+    "pcie/msix/",
+    "virtio/registers/",
+    "virtio/fetch/",
+];
 
 /// Runs all `blocks` as a few merged designs.
 fn check(name: &str, blocks: Vec<Block>, rest: u64) {

@@ -527,7 +527,7 @@ fn payloads_change_under_way() {
     let (mut data, mut sink) = (Source::new(&io.data[0], 0.8), Sink::new(&io.packet, 0.8));
     let mut expected = vec![];
     for number in 0..200 {
-        let (start, words) = (number << 12 | 4 * bench.rng.u64(..512), bench.rng.usize(1..=500));
+        let (start, words) = ((number << 12) | (4 * bench.rng.u64(..512)), bench.rng.usize(1..=500));
         let payload: Vec<u32> = (0..words).map(|_| bench.rng.u32(..)).collect();
         let mut command = word(0, 1);
         command.extend(word(4 * words as u64, LENGTH_BITS));
