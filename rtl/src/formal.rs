@@ -90,8 +90,14 @@ fn least() -> Config {
 
 /// Every proof, the quick ones of a kind first.
 pub fn proofs() -> Vec<Proof> {
-    let groups =
-        [contracts::proofs(), arbiters::proofs(), buffer::proofs(), decisions::proofs(), outputs::proofs(), addressing::proofs()];
+    let groups = [
+        contracts::proofs(),
+        arbiters::proofs(),
+        buffer::proofs(),
+        decisions::proofs(),
+        outputs::proofs(),
+        addressing::proofs(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
