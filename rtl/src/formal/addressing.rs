@@ -48,8 +48,8 @@ pub fn proofs() -> Vec<Proof> {
     vec![decode, accesses, writes.free(&["dma_aligner_*"]), reads.free(&parts)]
 }
 
-/// Two writes of a base address, and a search of the longest kind right after another.
-const DECODE: u32 = 32;
+/// Reset, two writes of a base address, and a search of the longest kind.
+const DECODE: u32 = 19;
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -125,9 +125,14 @@ pub fn decode(config: &Config) -> DecodeIo {
                 has.set(true);
             });
         }
+        let age = reg(bits(2));
+        when(age.ne(3), || age.set(age + 1));
+        let had_time = age.eq(3);
+        let starts = had_time & !delay(had_time);
+        assume(outer.start.eq(starts), "a search begins as soon as the base address is written");
         assume(!outer.start | (has_low & has_high), "software has written the base address");
 
-        // One search at a time, during which nothing changes.
+        // Nothing changes during the search.
         let busy = reg(flag());
         when(outer.start, || busy.set(true)).elsewhen(block.hit.valid, || busy.set(false));
         let stays = |now: Bits| now.eq(delay_without_reset(now));
@@ -135,7 +140,7 @@ pub fn decode(config: &Config) -> DecodeIo {
         assume(!busy | outer.start | same, "settings and the address stay");
         assume(!busy | !outer.changed.valid, "no register changes");
 
-        // What the rules say, of the cycle before: in this one the next search may begin.
+        // What the rules say, of the cycle before: this one is not a part of the search any more.
         let sizes = |kind: Kind| {
             let [registers, msix] = Bar::of(kind).map(|bar| lit(1 << bar.address_bits, 64));
             io.msix.mux(msix, registers)
@@ -146,10 +151,11 @@ pub fn decode(config: &Config) -> DecodeIo {
         let part = is_virtual.mux(page.gt(size).mux(page, size), size);
         let hidden = is_virtual.mux(page - 1, lit(0, 64));
         let base = cat([high, low]) & !hidden;
+        let distance = Bits::from(outer.address) - base;
         // The second virtual function's part begins where that of the first ends.
-        let begin = base + (is_virtual & io.who.eq(3)).mux(part, part.zero());
-        let distance = Bits::from(outer.address) - begin;
-        let has_it = delay_without_reset(distance.lt(part));
+        let begin = (is_virtual & io.who.eq(3)).mux(part, part.zero());
+        let has_it = delay_without_reset(distance.ge(begin) & distance.lt(begin + part));
+        let distance = distance.trunc(32) - begin.trunc(32);
         let is_virtual_there = settings.vf_enable & number.gt(io.who.zext(16) - 2);
         let exists = outer.legacy.mux(io.who.zext(4).lt(count), io.who.lt(2) | is_virtual_there);
         let enabled = is_virtual.mux(settings.vf_memory_space, settings.memory_space.at(io.who));
@@ -163,11 +169,12 @@ pub fn decode(config: &Config) -> DecodeIo {
         let offset = Bits::from(hit.offset).eq(delay_without_reset(distance.trunc(16)));
         assert(!ours | offset, "the offset is counted from its base");
         assert(!ours | Bits::from(hit.size).eq(size.trunc(17)), "the size is that of the base address");
-        assert(!ours | hit.beyond.eq(delay_without_reset(distance.ge(size))), "what is beyond it is known");
-        let searched = reg(flag());
-        when(block.hit.valid, || searched.set(true));
+        assert(
+            !ours | hit.beyond.eq(delay_without_reset(distance.ge(size.trunc(32)))),
+            "what is beyond it is known",
+        );
         cover(ours & is_virtual & io.who.eq(3) & io.msix, "the last virtual function answers");
-        cover(ours & searched & is_manager, "the manager answers to a second search");
+        cover(ours & is_manager, "the manager answers");
         cover(ours & outer.legacy, "a function of the legacy personality answers");
     })
 }
