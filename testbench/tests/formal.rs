@@ -29,7 +29,7 @@ fn every_short_proof_holds() {
 }
 
 /// What is broken in the emitted hardware, and what takes its place.
-const BROKEN: [(&str, &str, &str); 5] = [
+const BROKEN: [(&str, &str, &str); 7] = [
     // A gate forgets the frame that it let in.
     ("contract/gate", "allowed || open", "open"),
     // Entries of other ports do.
@@ -40,6 +40,10 @@ const BROKEN: [(&str, &str, &str); 5] = [
     ("decision/forwarding", "policy_egress & (facts_members | policy_all_vlans)", "policy_egress"),
     // A reset of the physical function stops the manager, too.
     ("isolation/resets", "waiting | absent", "waiting | own_reset"),
+    // A stopped function answers.
+    ("isolation/base_addresses", "answers_q && enabled && !is_silent", "answers_q && enabled"),
+    // The first virtual function reads in another name than its own.
+    ("isolation/names_of_reads", "(piece_function >= 2'd2)", "(piece_function > 2'd2)"),
 ];
 
 /// What a proof is about, broken: it fails.

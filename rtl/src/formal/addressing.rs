@@ -4,7 +4,8 @@ use super::{Method::*, Proof, chosen_one, steady};
 use crate::{
     config::Config,
     dma::{
-        read::{ReadEngineIo, read_engine},
+        Command,
+        read::read_engine,
         write::{WriteEngineIo, write_engine},
     },
     pcie::{
@@ -13,7 +14,7 @@ use crate::{
         completer::{CompleterIo, completer},
         configuration::function_bits,
         identity::Identity,
-        space::{self, Kind, PAGE_SIZES, space},
+        space::{self, Field, Kind, PAGE_SIZES, space},
         tlp::{CompletionHeader, MemoryHeader, TlpBeat},
     },
     prim,
@@ -22,32 +23,32 @@ use hdl::*;
 
 pub fn proofs() -> Vec<Proof> {
     let config = || Config { vfs: 2, ..super::least() };
-    let claim =
-        "what answers to an address is a function that has it and may answer, at its place from the base";
-    let decode = Proof::new("isolation/base_addresses", claim, "4 functions", Bounded(DECODE), move || {
-        decode(&config())
-    });
-    let claim = "what is accessed is what the address found, and completions are in its name";
+    let claim = "who answers to an address has it, and may answer, at its distance from the base";
+    let method = Bounded(DECODE);
+    let decode =
+        Proof::new("isolation/base_addresses", claim, "4 functions", method, move || decode(&config()));
+    let claim = "what is accessed is what the address found, and what is read is in its name";
     let accesses =
-        Proof::new("isolation/accesses", claim, "4 functions", Bounded(14), move || accesses(&config()));
+        Proof::new("isolation/accesses", claim, "4 functions", Bounded(11), move || accesses(&config()));
     let claim = "a packet is in the name of the function whose command has its address";
-    let names =
-        Proof::new("isolation/names_of_writes", claim, "4 functions, 1 client", Bounded(14), move || {
-            names_of_writes(&config())
-        });
-    let writes = names.free(&["dma_aligner_*"]);
-    let names = Proof::new(
-        "isolation/names_of_reads",
-        claim,
-        "4 functions, 1 client, 32 tags",
-        Bounded(14),
-        move || names_of_reads(&config()),
-    );
-    vec![Proof { cover: DECODE, ..decode }, accesses, writes, names]
+    let (name, size) = ("isolation/names_of_writes", "4 functions, 1 client");
+    let writes = Proof::new(name, claim, size, Bounded(14), move || names_of_writes(&config()));
+    let (name, method) = ("isolation/names_of_reads", Reachability);
+    let reads = Proof::new(name, claim, size, method, move || names_of_reads(&config()));
+    let parts = [
+        "dma_read_shares_*",
+        "dma_read_free_tags_*",
+        "dma_read_completions_*",
+        "dma_read_watch_*",
+        "dma_read_order_*",
+        "dma_read_delivery_*",
+    ];
+    let decode = Proof { cover: DECODE, ..decode };
+    vec![decode, accesses.long(), writes.free(&["dma_aligner_*"]), reads.free(&parts)]
 }
 
-/// Two writes of a base address, and a search of the longest kind right after another.
-const DECODE: u32 = 32;
+/// Reset, two writes of a base address, and a search of the longest kind.
+const DECODE: u32 = 19;
 
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
@@ -102,27 +103,35 @@ pub fn decode(config: &Config) -> DecodeIo {
         let (has_low, has_high) = (reg(flag()), reg(flag()));
         let change = outer.changed.payload;
         let physical = space(config, Kind::Physical);
-        let is_at = |half: usize| {
-            let place = |structure: &str, bar: usize| {
-                let path = format!("{structure}.bar{}.address", bar + half);
-                let (offset, _) = space::field(&physical, &path).expect("there are virtual functions");
-                lit(offset as u128 / 4, 10)
+        let register = |half: usize, of: &dyn Fn(usize, Field) -> Bits| {
+            let value = |structure: &str, bar: usize| {
+                let field = space::field(&physical, &format!("{structure}.bar{}.address", bar + half));
+                let (offset, field) = field.expect("there are virtual functions");
+                of(offset, field)
             };
-            let of = |structure: &str| io.msix.mux(place(structure, 2), place(structure, 0));
-            let is_register =
-                Bits::from(change.register).eq(is_virtual.mux(of("virtualization"), of("header")));
-            let owner = is_virtual.mux(io.who.zero(), io.who);
-            outer.changed.valid & is_register & change.function.eq(owner)
+            let choice = |structure: &str| io.msix.mux(value(structure, 2), value(structure, 0));
+            is_virtual.mux(choice("virtualization"), choice("header"))
         };
+        let owner = is_virtual.mux(io.who.zero(), io.who);
         for (half, (word, has)) in [(low, has_low), (high, has_high)].into_iter().enumerate() {
-            when(is_at(half), || {
+            let place = register(half, &|offset, _| lit(offset as u128 / 4, 10));
+            let mask = register(half, &|_, field| lit(field.mask(), 32));
+            let is_own = change.function.eq(owner) & Bits::from(change.register).eq(place);
+            let comes = outer.changed.valid & is_own;
+            assume(!comes | !(Bits::from(change.data) & !mask).any(), "only what is stored is told");
+            when(comes, || {
                 word.set(Bits::from(change.data));
                 has.set(true);
             });
         }
+        let age = reg(bits(2));
+        when(age.ne(3), || age.set(age + 1));
+        let had_time = age.eq(3);
+        let starts = had_time & !delay(had_time);
+        assume(outer.start.eq(starts), "a search begins as soon as the base address is written");
         assume(!outer.start | (has_low & has_high), "software has written the base address");
 
-        // One search at a time, during which nothing changes.
+        // Nothing changes during the search.
         let busy = reg(flag());
         when(outer.start, || busy.set(true)).elsewhen(block.hit.valid, || busy.set(false));
         let stays = |now: Bits| now.eq(delay_without_reset(now));
@@ -130,7 +139,7 @@ pub fn decode(config: &Config) -> DecodeIo {
         assume(!busy | outer.start | same, "settings and the address stay");
         assume(!busy | !outer.changed.valid, "no register changes");
 
-        // What the rules say, of the cycle before: in this one the next search may begin.
+        // What the rules say, of the cycle before: this one is not a part of the search any more.
         let sizes = |kind: Kind| {
             let [registers, msix] = Bar::of(kind).map(|bar| lit(1 << bar.address_bits, 64));
             io.msix.mux(msix, registers)
@@ -141,10 +150,11 @@ pub fn decode(config: &Config) -> DecodeIo {
         let part = is_virtual.mux(page.gt(size).mux(page, size), size);
         let hidden = is_virtual.mux(page - 1, lit(0, 64));
         let base = cat([high, low]) & !hidden;
+        let distance = Bits::from(outer.address) - base;
         // The second virtual function's part begins where that of the first ends.
-        let begin = base + (is_virtual & io.who.eq(3)).mux(part, part.zero());
-        let distance = Bits::from(outer.address) - begin;
-        let has_it = delay_without_reset(distance.lt(part));
+        let begin = (is_virtual & io.who.eq(3)).mux(part, part.zero());
+        let has_it = delay_without_reset(distance.ge(begin) & distance.lt(begin + part));
+        let distance = distance.trunc(32) - begin.trunc(32);
         let is_virtual_there = settings.vf_enable & number.gt(io.who.zext(16) - 2);
         let exists = outer.legacy.mux(io.who.zext(4).lt(count), io.who.lt(2) | is_virtual_there);
         let enabled = is_virtual.mux(settings.vf_memory_space, settings.memory_space.at(io.who));
@@ -158,11 +168,12 @@ pub fn decode(config: &Config) -> DecodeIo {
         let offset = Bits::from(hit.offset).eq(delay_without_reset(distance.trunc(16)));
         assert(!ours | offset, "the offset is counted from its base");
         assert(!ours | Bits::from(hit.size).eq(size.trunc(17)), "the size is that of the base address");
-        assert(!ours | hit.beyond.eq(delay_without_reset(distance.ge(size))), "what is beyond it is known");
-        let searched = reg(flag());
-        when(block.hit.valid, || searched.set(true));
+        assert(
+            !ours | hit.beyond.eq(delay_without_reset(distance.ge(size.trunc(32)))),
+            "what is beyond it is known",
+        );
         cover(ours & is_virtual & io.who.eq(3) & io.msix, "the last virtual function answers");
-        cover(ours & searched & is_manager, "the manager answers to a second search");
+        cover(ours & is_manager, "the manager answers");
         cover(ours & outer.legacy, "a function of the legacy personality answers");
     })
 }
@@ -211,6 +222,7 @@ pub fn accesses(config: &Config) -> AccessesIo {
         assume(!answers | searching, "an answer is to a search");
         let hit = reg(Hit::ty(config));
         when(answers, || hit.set(outer.hit.payload));
+        assume(!answers | Bits::from(outer.hit.payload.size).le(1 << 16), "no base address has more");
         let access = block.register.payload;
         let same = access.function.eq(hit.function) & access.msix.eq(hit.msix);
         assert(!block.register.valid | (hit.found & same), "the access is to what was found");
@@ -253,13 +265,7 @@ fn identity(config: &Config, identity: Identity, who: Bits) -> Bits {
 /// Commands of `who`, and no others, are about the upper half of all addresses. So are the packets in its name. What is
 /// done to `command` is assumed, what is done to `packet` shown.
 #[hdl]
-fn halves(
-    config: &Config,
-    who: Bits,
-    id: Bits,
-    command: &Stream<crate::dma::Command>,
-    packet: &Stream<TlpBeat>,
-) {
+fn halves(config: &Config, who: Bits, id: Bits, command: &Stream<Command>, packet: &Stream<TlpBeat>) {
     let (function, address) = (command.payload.function, Bits::from(command.payload.address));
     assume(!command.valid | function.zext(8).lt(config.functions()), "it is one of the functions");
     assume(!command.valid | address.bit(63).eq(function.eq(who)), "it has a half of its own");
@@ -313,36 +319,52 @@ pub fn names_of_writes(config: &Config) -> NamesOfWritesIo {
 #[derive(Bundle, Clone)]
 #[ty(config: &Config)]
 pub struct NamesOfReadsIo {
-    #[ty(ReadEngineIo::ty(config, 1))]
-    engine: ReadEngineIo,
+    #[input]
+    #[ty(Stream::ty(Command::ty(config)))]
+    command: Stream<Command>,
+    #[output]
+    #[ty(Stream::ty(TlpBeat::ty(config.bytes)))]
+    request: Stream<TlpBeat>,
+    #[input]
+    identity: Identity,
+    #[input]
+    read_request: U<3>,
+    #[input]
+    #[ty(bits(config.functions()))]
+    bus_master: Bits,
+    #[input]
+    #[ty(bits(config.functions()))]
+    stopped: Bits,
     /// Any function.
     #[input]
     #[ty(bits(function_bits(config)))]
     who: Bits,
 }
 
-/// A memory read has the routing ID of the function whose command has its address, whatever comes back.
+/// A memory read has the routing ID of the function whose command has its address, whatever tags there are, and whatever
+/// comes back.
 #[hdl]
 pub fn names_of_reads(config: &Config) -> NamesOfReadsIo {
     module("names_of_reads", NamesOfReadsIo::ty(config), |io| {
-        let (block, outer) = (read_engine(config, 1, 32), &io.engine);
-        block.commands[0].connect(&outer.commands[0]);
-        outer.data[0].connect(&block.data[0]);
-        outer.request.connect(&block.request);
-        block.completion.connect(&outer.completion);
-        block.malformed.set(outer.malformed);
-        block.identity.set(outer.identity);
-        block.read_request.set(outer.read_request);
-        block.extended_tags.set(outer.extended_tags);
-        block.relaxed_ordering.set(outer.relaxed_ordering);
-        block.bus_master.set(outer.bus_master);
-        block.stopped.set(outer.stopped);
-        block.timeout_disable.set(outer.timeout_disable);
-        block.tick.set(outer.tick);
-        outer.pending.set(block.pending);
-        outer.quiet.set(block.quiet);
-        outer.error.connect(&block.error);
-        let id = identity(config, outer.identity, io.who);
-        halves(config, io.who, id, &outer.commands[0], &block.request);
+        let block = read_engine(config, 1, 32);
+        block.commands[0].connect(&io.command);
+        io.request.connect(&block.request);
+        block.identity.set(io.identity);
+        block.read_request.set(io.read_request);
+        block.bus_master.set(io.bus_master);
+        block.stopped.set(io.stopped);
+        // What has these inputs does anything in this proof.
+        let completion = &block.completion;
+        completion.valid.set(false);
+        completion.payload.set(TlpBeat::ty(config.bytes).zero());
+        block.malformed.set(false);
+        block.extended_tags.set(true);
+        block.relaxed_ordering.set(true);
+        block.timeout_disable.set(lit(0, config.functions()));
+        block.tick.set(false);
+        block.data[0].ready.set(true);
+        block.error.ready.set(true);
+        let id = identity(config, io.identity, io.who);
+        halves(config, io.who, id, &io.command, &block.request);
     })
 }
