@@ -11,10 +11,12 @@
 //! docs/src/virtio.md has the contracts of all blocks.
 
 pub mod checksum;
+mod drain;
 pub mod features;
 pub mod fetch;
 pub mod gather;
 pub mod inspect;
+mod lanes;
 pub mod moderation;
 pub mod queues;
 pub mod receive;
@@ -26,7 +28,23 @@ pub mod transmit;
 pub mod types;
 pub mod used;
 
-use crate::{catalogue::Block, config::Config};
+use crate::{
+    catalogue::Block,
+    config::{Config, MAX_FRAME},
+};
+
+/// Bytes of the header that stands before a frame in its buffers (virtio 5.1.6).
+pub const HEADER: usize = 12;
+
+/// Bytes of frames that `checksum` and `inspect` keep until they are whole: the longest, and a beat.
+pub const STORE: usize = 16384;
+const _: () = assert!(MAX_FRAME + 64 < STORE);
+
+/// Bits of a number of their bytes.
+pub const LENGTH: usize = hdl::clog2(STORE);
+
+/// Frames that wait there.
+const FRAMES: usize = 32;
 
 /// Blocks that look up settings of queues: `fetch`, `receive` and `used`.
 pub const READERS: usize = 3;
@@ -54,6 +72,9 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("moderation", moderation::moderation);
     blocks
 }
+
+#[cfg(test)]
+mod testing;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,11 @@
 //! Checksums that the device fills in.
 
-use super::sum::{SumBeat, sum};
+use super::{
+    FRAMES, LENGTH, STORE,
+    sum::{SumBeat, sum},
+};
 use crate::{
-    config::{Config, MAX_FRAME},
+    config::Config,
     frame::Beat,
     pcie::configuration::function_bits,
     prim::{self, Routed},
@@ -31,7 +34,7 @@ pub struct ChecksumIo {
     #[input]
     #[ty(Stream::ty(Insertion::ty(config)))]
     pub insertion: Stream<Insertion>,
-    /// Frames of up to [`MAX_FRAME`] bytes and a beat.
+    /// Frames of up to [`MAX_FRAME`](crate::config::MAX_FRAME) bytes and a beat.
     #[input]
     #[ty(Stream::ty(Beat::ty(config.bytes)))]
     pub input: Stream<Beat>,
@@ -40,12 +43,6 @@ pub struct ChecksumIo {
     #[ty(Stream::ty(Routed::ty(config.functions(), Beat::ty(config.bytes))))]
     pub output: Stream<Routed<Beat>>,
 }
-
-/// Bytes of frames that wait.
-pub const STORE: usize = 16384;
-
-/// Frames that wait.
-const FRAMES: usize = 32;
 
 /// What is known of a frame that has been stored.
 #[derive(Bundle, Clone, Copy)]
@@ -58,12 +55,9 @@ struct Stored {
     /// The sum began with an odd byte: its halves are the wrong way round.
     odd: Bool,
     /// The first byte of the checksum.
-    #[ty(bits(POSITION))]
+    #[ty(bits(LENGTH))]
     at: Bits,
 }
-
-/// Bits of a byte's place in a frame.
-const POSITION: usize = clog2(STORE);
 
 /// Keeps frames until they are whole, and fills in checksums.
 ///
@@ -83,7 +77,6 @@ const POSITION: usize = clog2(STORE);
 #[hdl]
 pub fn checksum(config: &Config) -> ChecksumIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
-    const { assert!(MAX_FRAME + 64 < STORE) };
     let name = format!("virtio_checksum_{}x{}", config.functions(), 8 * config.bytes);
     module(name, ChecksumIo::ty(config), |io| {
         let bytes = config.bytes;
@@ -105,7 +98,7 @@ pub fn checksum(config: &Config) -> ChecksumIo {
         let place = reg_without_reset(bits(17));
         let place_end = reg_without_reset(bits(18));
         /// Bytes that have come.
-        let length = reg_without_reset(bits(POSITION));
+        let length = reg_without_reset(bits(LENGTH));
         let beat = io.input.payload;
         io.insertion.ready.set(!comes);
         io.input.ready.set(comes & store.enq.ready & stored.enq.ready);
@@ -119,7 +112,7 @@ pub fn checksum(config: &Config) -> ChecksumIo {
             length.set(length.zero());
         });
         place_end.set(place.wide_add(lit(2, 17)));
-        let count = beat.count.zext(POSITION);
+        let count = beat.count.zext(LENGTH);
         let passes = left.ge(bytes);
         when(moves, || {
             left.set(passes.mux(left - bytes, left.zero()));
@@ -144,7 +137,7 @@ pub fn checksum(config: &Config) -> ChecksumIo {
             function: frame.function,
             insert: frame.insert & fits,
             odd: is_odd,
-            at: place.trunc(POSITION),
+            at: place.trunc(LENGTH),
         });
         assert(stored.enq.ready | !ends, "there is room for every frame");
         sums.enq.valid.set(sum.output.valid);
@@ -157,7 +150,7 @@ pub fn checksum(config: &Config) -> ChecksumIo {
         let leaving = reg_without_reset(Stored::ty(config));
         let checksum = reg_without_reset(bits(16));
         /// Where its next beat stands.
-        let index = reg_without_reset(bits(POSITION - lane_bits));
+        let index = reg_without_reset(bits(LENGTH - lane_bits));
         let slice = prim::register_slice(Routed::ty(config.functions(), Beat::ty(bytes)));
         io.output.connect(&slice.output);
         let out = slice.input;
@@ -193,12 +186,12 @@ pub fn checksum(config: &Config) -> ChecksumIo {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::{testing::*, virtio::sum::tests::reference};
+    use crate::{config::MAX_FRAME, testing::*, virtio::sum::tests::reference};
 
     /// What is to become of a frame.
-    fn filled_in(frame: &[u8], start: usize, offset: usize) -> Vec<u8> {
+    pub fn filled_in(frame: &[u8], start: usize, offset: usize) -> Vec<u8> {
         let mut frame = frame.to_vec();
         let at = start + offset;
         if at + 2 <= frame.len() {

@@ -1,5 +1,6 @@
 //! Frames out of the pieces that they lie in.
 
+use super::lanes::{merge, rotate_up};
 use crate::{
     config::Config,
     dma::{Outcome, ReadBeat},
@@ -72,17 +73,9 @@ pub fn gather(config: &Config) -> GatherIo {
         let overflows = total.gt(bytes);
         let ends = beat.last & piece.ends;
 
-        // Lane i of what came goes to lane i + fill.
-        let lanes = beat.data.chunks(8);
-        let rotated: Vec<Bits> = (0..bytes)
-            .map(|lane| {
-                let options: Vec<Bits> = (0..bytes).map(|up| lanes[(lane + bytes - up) % bytes]).collect();
-                select(&options, fill.trunc(lane_bits))
-            })
-            .collect();
-        let merged: Vec<Bits> =
-            (0..bytes).map(|lane| fill.gt(lane).mux(kept.slice(8 * lane, 8), rotated[lane])).collect();
-        let (rotated, merged) = (cat(rotated.into_iter().rev()), cat(merged.into_iter().rev()));
+        // What came goes above what is kept.
+        let rotated = rotate_up(beat.data, fill.trunc(lane_bits));
+        let merged = merge(kept, rotated, fill);
         let rest = (total - bytes).trunc(count_bits);
 
         let holding = reg(flag());

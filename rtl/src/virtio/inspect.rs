@@ -9,8 +9,9 @@ mod model;
 #[cfg(test)]
 mod tests;
 
+use super::{FRAMES, LENGTH, STORE};
 use crate::{config::Config, frame::Beat, pcie::configuration::function_bits, prim, prim::Routed};
-use align::{LENGTH, align};
+use align::align;
 use hdl::*;
 use packet::{Flow, Sums, packet};
 
@@ -47,12 +48,6 @@ pub struct InspectIo {
     #[ty(Stream::ty(Beat::ty(config.bytes)))]
     pub frame: Stream<Beat>,
 }
-
-/// Bytes of frames that wait.
-pub const STORE: usize = 16384;
-
-/// Frames that wait.
-const FRAMES: usize = 32;
 
 /// What the store knows of a frame.
 #[derive(Bundle, Clone, Copy)]
@@ -93,7 +88,6 @@ struct Stored {
 #[hdl]
 pub fn inspect(config: &Config) -> InspectIo {
     require(config.check().is_ok(), || config.check().unwrap_err());
-    const { assert!(crate::config::MAX_FRAME + 64 < STORE) };
     let name = format!("virtio_inspect_{}x{}", config.functions(), 8 * config.bytes);
     module(name, InspectIo::ty(config), |io| {
         let bytes = config.bytes;

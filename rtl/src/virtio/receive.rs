@@ -8,11 +8,14 @@ mod writer;
 mod tests;
 
 use super::{
+    LENGTH,
+    drain::drain_in_order,
+    inspect::Verdict,
     queues::{Queue, queue_count},
     types::{Descriptor, Lookup, Measured, Used},
 };
 use crate::{
-    config::{Config, MAX_FRAME},
+    config::Config,
     dma::{Command, Outcome},
     frame::Beat,
     pcie::configuration::function_bits,
@@ -22,34 +25,13 @@ use hdl::*;
 use placer::placer;
 use writer::writer;
 
-/// Bits of the length of a frame with the header before it.
-pub const LENGTH: usize = clog2(MAX_FRAME + HEADER + 1);
-
-/// Bytes of the header before a frame (virtio 5.1.6).
-pub const HEADER: usize = 12;
-
-/// What is known of a frame that has come whole.
-#[derive(Bundle, Clone, Copy, Debug)]
-#[ty(config: &Config)]
-pub struct Arrived {
-    /// Who gets it.
-    #[ty(bits(function_bits(config)))]
-    pub function: Bits,
-    /// In bytes.
-    pub length: U<LENGTH>,
-    /// Its checksum is right.
-    pub valid: Bool,
-    /// Frames of one flow have the same.
-    pub hash: U<32>,
-}
-
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
 pub struct ReceiveIo {
     /// One for each frame, before it.
     #[input]
-    #[ty(Stream::ty(Arrived::ty(config)))]
-    pub arrived: Stream<Arrived>,
+    #[ty(Stream::ty(Verdict::ty(config)))]
+    pub verdict: Stream<Verdict>,
     #[input]
     #[ty(Stream::ty(Beat::ty(config.bytes)))]
     pub frame: Stream<Beat>,
@@ -101,7 +83,7 @@ pub struct ReceiveIo {
 }
 
 /// ```text
-///  arrived ─► placer ─┬─► plan ──┐
+///  verdict ─► placer ─┬─► plan ──┐
 ///               ▲ pop └─► slots ─┴► writer ─► write, write_data
 ///               ▼                   ▲  │ written
 ///             store        frame ───┘  └─► used
@@ -124,7 +106,7 @@ pub fn receive(config: &Config) -> ReceiveIo {
     module(name, ReceiveIo::ty(config), |io| {
         let placer = placer(config);
         let writer = writer(config);
-        placer.arrived.connect(&io.arrived);
+        placer.verdict.connect(&io.verdict);
         placer.pairs.set(io.pairs);
         io.lookup.set(placer.lookup);
         placer.found.set(io.found);
@@ -142,28 +124,13 @@ pub fn receive(config: &Config) -> ReceiveIo {
         writer.written.set(io.written);
         io.used.connect(&writer.used);
 
-        // A queue is drained when what was begun before has ended.
-        io.drain.assume_stable();
         placer.held.set(Valid { valid: io.drain.valid, payload: io.drain.payload });
-        let (begun, ended) = (reg(bits(COUNT)), reg(bits(COUNT)));
-        let goal = reg_without_reset(bits(COUNT));
-        let waits = reg(flag());
-        when(placer.begins, || begun.set(begun + 1));
-        when(writer.ends, || ended.set(ended + 1));
-        when(io.drain.fire(), || waits.set(false)).elsewhen(io.drain.valid & !waits, || {
-            waits.set(true);
-            goal.set(begun);
-        });
-        let has_passed = !(ended - goal).bit(COUNT - 1);
-        io.drain.ready.set(waits & has_passed & !io.used.valid);
+        drain_in_order(&io.drain, placer.begins, writer.ends, io.used.valid);
     })
 }
 
 /// Cycles that a frame waits for buffers at most.
 pub const PATIENCE: usize = 1024;
-
-/// Bits of a count of frames: twice as many as can be under way, at least.
-const COUNT: usize = 8;
 
 /// How a frame is placed.
 #[derive(HwEnum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Frames cut into the pieces that their bytes go to.
 
+use super::lanes::{merge, rotate_up};
 use crate::{config::Config, dma::LENGTH_BITS, frame::Beat};
 use hdl::*;
 
@@ -65,16 +66,8 @@ pub fn spread(config: &Config) -> SpreadIo {
         let room = wire(flag());
 
         let beat = io.input.payload;
-        let lanes = beat.data.chunks(8);
-        let rotated: Vec<Bits> = (0..bytes)
-            .map(|lane| {
-                let options: Vec<Bits> = (0..bytes).map(|up| lanes[(lane + bytes - up) % bytes]).collect();
-                select(&options, fill.trunc(lane_bits))
-            })
-            .collect();
-        let merged: Vec<Bits> =
-            (0..bytes).map(|lane| fill.gt(lane).mux(kept.slice(8 * lane, 8), rotated[lane])).collect();
-        let (rotated, merged) = (cat(rotated.into_iter().rev()), cat(merged.into_iter().rev()));
+        let rotated = rotate_up(beat.data, fill.trunc(lane_bits));
+        let merged = merge(kept, rotated, fill);
 
         // Bytes that leave with this beat: all that are left of the piece, or a full beat.
         let least = is_final.mux(left.trunc(count_bits), lit(bytes, count_bits));

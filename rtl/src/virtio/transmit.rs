@@ -7,7 +7,9 @@ mod walker;
 mod tests;
 
 use super::{
+    HEADER,
     checksum::{Insertion, checksum},
+    drain::drain_in_order,
     gather::gather,
     queues::{Queue, queue_count},
     types::{Cause, Descriptor, Fault, Used},
@@ -23,14 +25,8 @@ use chooser::chooser;
 use hdl::*;
 use walker::{Walked, walker};
 
-/// Bytes of the header that a driver puts before a frame (virtio 5.1.6).
-pub const HEADER: usize = 12;
-
 /// Pieces of frames that may be under way.
 const PIECES: usize = 32;
-
-/// Bits of a count of frames: twice as many as can be under way, at least.
-const COUNT: usize = 7;
 
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
@@ -111,7 +107,6 @@ pub fn transmit(config: &Config) -> TransmitIo {
         io.pop.connect(&walker.pop);
         walker.popped.set(io.popped);
         io.read.connect(&walker.read);
-        io.drain.assume_stable();
 
         // What each read is, in their order.
         let pieces = prim::fifo(Walked::ty(config), PIECES);
@@ -184,18 +179,7 @@ pub fn transmit(config: &Config) -> TransmitIo {
         when(ends, || within.set(false)).elsewhen(checksum.insertion.fire(), || within.set(true));
         io.frame.connect(&checksum.output);
 
-        // A queue is drained when all frames that were begun before have ended.
-        let (begun, ended) = (reg(bits(COUNT)), reg(bits(COUNT)));
-        let goal = reg_without_reset(bits(COUNT));
-        let waits = reg(flag());
-        when(walker.begins, || begun.set(begun + 1));
-        when(moves & is_end, || ended.set(ended + 1));
         walker.held.set(Valid { valid: io.drain.valid, payload: io.drain.payload });
-        when(io.drain.fire(), || waits.set(false)).elsewhen(io.drain.valid & !waits, || {
-            waits.set(true);
-            goal.set(begun);
-        });
-        let has_passed = !(ended - goal).bit(COUNT - 1);
-        io.drain.ready.set(waits & has_passed & !io.used.valid & !io.fault.valid);
+        drain_in_order(&io.drain, walker.begins, moves & is_end, io.used.valid | io.fault.valid);
     })
 }

@@ -1,10 +1,8 @@
 //! Packets out of their frames.
 
+use super::super::LENGTH;
 use crate::frame::Beat;
 use hdl::*;
-
-/// Bits of a frame's length.
-pub const LENGTH: usize = 14;
 
 /// A beat of what a frame carries behind its Ethernet header.
 #[derive(Bundle, Clone, Copy, Debug)]

@@ -2,10 +2,12 @@
 
 use super::{
     super::{
+        HEADER, LENGTH,
+        inspect::Verdict,
         queues::{Queue, queue_count, slot_bits},
         types::{Descriptor, Lookup, Measured, Mode, Word},
     },
-    Arrived, Fate, HEADER, LENGTH, PATIENCE, Plan, Slot,
+    Fate, PATIENCE, Plan, Slot,
 };
 use crate::{config::Config, pcie::configuration::function_bits, prim};
 use hdl::*;
@@ -14,8 +16,8 @@ use hdl::*;
 #[ty(config: &Config)]
 pub(super) struct PlacerIo {
     #[input]
-    #[ty(Stream::ty(Arrived::ty(config)))]
-    pub arrived: Stream<Arrived>,
+    #[ty(Stream::ty(Verdict::ty(config)))]
+    pub verdict: Stream<Verdict>,
     #[input]
     #[ty(bits(2 * config.functions()))]
     pub pairs: Bits,
@@ -78,11 +80,11 @@ const PLANS: usize = 4;
 pub(super) fn placer(config: &Config) -> PlacerIo {
     let name = format!("virtio_receive_placer_{}x{}", config.functions(), config.pairs);
     module(name, PlacerIo::ty(config), |io| {
-        io.arrived.assume_stable();
+        io.verdict.assume_stable();
         io.pop.assert_stable();
         let functions = config.functions();
         let state = reg_enum(State::Idle);
-        let arrived = reg_without_reset(Arrived::ty(config));
+        let frame = reg_without_reset(Verdict::ty(config));
         let queue = reg_without_reset(Queue::ty(config));
         let mode = reg_without_reset(Mode::ty());
         let part = reg_without_reset(io.popped.payload.part);
@@ -101,7 +103,7 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
         let slots = prim::fifo(Slot::ty(), (2 * config.prefetch).max(64));
         io.plan.connect(&plans.deq);
         io.slot.connect(&slots.deq);
-        io.arrived.ready.set(state.is(State::Idle));
+        io.verdict.ready.set(state.is(State::Idle));
         io.lookup.valid.set(state.is(State::Look));
         io.lookup.payload.set(Lookup { queue, word: Word::Mode.to_enum() });
         io.measure.valid.set(state.is(State::Look));
@@ -140,25 +142,25 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
             queue,
             fate,
             buffers: mode.mergeable.mux(buffers, lit(1, 16)).as_u(),
-            valid: arrived.valid & mode.guest_checksum,
+            valid: frame.valid & mode.guest_checksum,
         });
 
         state.cases(|at| match at {
             State::Idle => {
-                arrived.set(io.arrived.payload);
-                left.set(Bits::from(io.arrived.payload.length) + HEADER);
+                frame.set(io.verdict.payload);
+                left.set(Bits::from(io.verdict.payload.length) + HEADER);
                 buffers.set(0);
                 waited.set(0);
                 fate.set(Fate::Placed.to_enum());
-                when(io.arrived.valid, || state.set(State::Spread));
+                when(io.verdict.valid, || state.set(State::Spread));
             }
             State::Spread => {
                 // hash / 2^16 * pairs in use: a pair of those, each with the same part of all hashes.
                 let in_use: Vec<Bits> = io.pairs.chunks(2);
-                let pairs = select(&in_use, arrived.function).zext(3) + 1;
-                let pair = Bits::from(arrived.hash).trunc(16).wide_mul(pairs).slice(16, 2);
+                let pairs = select(&in_use, frame.function).zext(3) + 1;
+                let pair = Bits::from(frame.hash).trunc(16).wide_mul(pairs).slice(16, 2);
                 let slot = cat([pair, lit(0, 1)]).resize(slot_bits(config));
-                queue.set(Queue { slot, function: arrived.function });
+                queue.set(Queue { slot, function: frame.function });
                 state.set(State::Look);
             }
             State::Look => state.set(State::Wait),

@@ -1,94 +1,52 @@
 //! Frames against what they leave in memory.
 
 use super::*;
-use crate::{testing::*, virtio::queues::slot_bits};
+use crate::{
+    testing::*,
+    virtio::{
+        HEADER,
+        queues::slot_bits,
+        testing::{Buffer, Given, Store},
+    },
+};
 use std::collections::{HashMap, VecDeque};
 
-#[derive(Clone, Debug)]
-struct Buffer {
-    parts: Vec<(u64, usize)>,
-    id: u64,
-    places: u64,
-    bad: bool,
-}
-
-impl Buffer {
-    fn bytes(&self) -> usize {
-        self.parts.iter().map(|(_, length)| length).sum()
-    }
-}
-
-/// The store, with what the registers say of functions.
-struct Store {
+/// The store, and what it and the registers say of queues.
+struct Queues {
     io: ReceiveIo,
-    queues: Vec<VecDeque<Buffer>>,
-    /// Parts that have been popped of the first buffer.
-    popped: usize,
-    asked: Option<(usize, usize)>,
-    slots: usize,
+    store: Store,
     /// Queues and functions that were asked about, in this cycle and the one before.
     measures: [usize; 2],
     lookups: [usize; 2],
     modes: Vec<u128>,
 }
 
-impl Store {
-    fn new(io: ReceiveIo, queues: Vec<VecDeque<Buffer>>, config: &Config, modes: Vec<u128>) -> Store {
-        let slots = slot_bits(config);
-        Store { io, queues, popped: 0, asked: None, slots, measures: [0; 2], lookups: [0; 2], modes }
+impl Queues {
+    fn new(io: ReceiveIo, config: &Config, modes: Vec<u128>) -> Queues {
+        let store = Store::new(io.pop, io.popped, config);
+        Queues { io, store, measures: [0; 2], lookups: [0; 2], modes }
     }
 }
 
-impl Agent for Store {
+impl Agent for Queues {
     fn drive(&mut self, bench: &mut Bench) {
+        let bytes: usize = self.store.queues[self.measures[1]].iter().map(Buffer::bytes).sum();
         let sim = &mut bench.sim;
-        let bytes: usize = self.queues[self.measures[1]].iter().map(Buffer::bytes).sum();
         sim.poke(self.io.measured.bytes, bytes.min(131_071) as u128);
         sim.poke(self.io.measured.full, false);
         sim.poke(self.io.found, self.modes[self.lookups[1]]);
-        let mut answer = None;
-        if let Some((queue, delay)) = &mut self.asked {
-            match *delay {
-                0 => answer = Some(*queue),
-                _ => *delay -= 1,
-            }
-        }
-        sim.poke(self.io.popped.valid, answer.is_some());
-        if let Some(queue) = answer {
-            self.asked = None;
-            let buffer = &self.queues[queue][0];
-            let (address, length) = buffer.parts[self.popped];
-            self.popped += 1;
-            let last = self.popped == buffer.parts.len();
-            let part = self.io.popped.payload.part;
-            sim.poke(part.address, address.into());
-            sim.poke(part.length, length as u128);
-            sim.poke(part.last, last);
-            sim.poke(part.bad, last && buffer.bad);
-            sim.poke(part.id, buffer.id.into());
-            sim.poke(part.places, buffer.places.into());
-            if last {
-                self.queues[queue].pop_front();
-                self.popped = 0;
-            }
-        }
-        let ready = self.asked.is_none() && bench.rng.bool();
-        bench.sim.poke(self.io.pop.ready, ready);
+        self.store.drive(bench);
     }
 
     fn sample(&mut self, bench: &mut Bench) {
+        self.store.sample(bench);
         let sim = &mut bench.sim;
-        let number = |sim: &mut Native, queue: Queue| {
-            (sim.peek(queue.function) << self.slots | sim.peek(queue.slot)) as usize
-        };
-        if sim.peek(self.io.pop.valid) && sim.peek(self.io.pop.ready) {
-            let queue = number(sim, self.io.pop.payload);
-            assert!(!self.queues[queue].is_empty(), "a part of queue {queue} that is not there");
-            self.asked = Some((queue, bench.rng.usize(2..8)));
+        self.measures = [self.store.number(sim, self.io.measure.payload), self.measures[0]];
+        if sim.peek(self.io.lookup.valid) {
+            self.lookups = [sim.peek(self.io.lookup.payload.queue.function) as usize, self.lookups[0]];
+        } else {
+            self.lookups[1] = self.lookups[0];
         }
-        let sim = &mut bench.sim;
-        self.measures = [number(sim, self.io.measure.payload), self.measures[0]];
-        self.lookups = [sim.peek(self.io.lookup.payload.queue.function) as usize, self.lookups[0]];
     }
 }
 
@@ -205,6 +163,16 @@ fn place(queue: usize, queues: &mut [VecDeque<Buffer>], frame: &[u8], valid: boo
     Expected { queue, buffers: buffers.collect(), lost: false }
 }
 
+/// A beat of [`Verdict`], from its lowest field up.
+fn verdict(config: &Config, function: usize, length: usize, valid: bool, hash: u32) -> Word {
+    let mut beat = word(hash.into(), 32);
+    beat.push(true);
+    beat.push(valid);
+    beat.extend(word(length as u64, LENGTH));
+    beat.extend(word(function as u64, function_bits(config)));
+    beat
+}
+
 #[test]
 fn frames_into_buffers() {
     for (seed, config) in Config::all().iter().enumerate() {
@@ -218,7 +186,7 @@ fn frames_into_buffers() {
         bench.sim.poke_wide(&io.busy, &word(0, 64).repeat(8)[..queue_count(config)].to_bitvec());
         bench.sim.poke(io.drain.valid, false);
 
-        let mut queues = vec![VecDeque::new(); queue_count(config)];
+        let mut queues = Queues::new(io, config, modes.clone());
         let mut next = 0x5000_0000;
         for id in 0..900 {
             let rng = &mut bench.rng;
@@ -231,21 +199,22 @@ fn frames_into_buffers() {
                 parts.push((next + rng.u64(..50), length));
                 next += 50 + length as u64;
             }
-            queues[queue].push_back(Buffer { parts, id, places: rng.u64(1..5), bad: rng.u8(..50) == 0 });
+            queues.store.queues[queue].push_back(Buffer {
+                parts,
+                id,
+                places: rng.u64(1..5),
+                bad: rng.u8(..50) == 0,
+            });
         }
-        let mut model = Clone::clone(&queues);
-        let (mut arrivals, mut source) = (Source::new(&io.arrived, 0.5), Source::new(&io.frame, 0.9));
+        let mut model = queues.store.queues.clone();
+        let (mut verdicts, mut source) = (Source::new(&io.verdict, 0.5), Source::new(&io.frame, 0.9));
         let mut expected = vec![];
         for _ in 0..500 {
             let rng = &mut bench.rng;
             let (function, hash, valid) = (rng.usize(..functions), rng.u32(..), rng.bool());
             let lengths = if rng.u8(..20) == 0 { 1500..=9622 } else { 14..=200 };
             let frame = Frame { error: false, ..Frame::random(rng, lengths) };
-            let mut arrived = word(hash.into(), 32);
-            arrived.push(valid);
-            arrived.extend(word(frame.data.len() as u64, LENGTH));
-            arrived.extend(word(function as u64, function_bits(config)));
-            arrivals.send([arrived]);
+            verdicts.send([verdict(config, function, frame.data.len(), valid, hash)]);
             source.send(frame.beats(config.bytes, rng));
             let pair = ((hash as usize & 0xFFFF) * (pairs[function] + 1)) >> 16;
             expected.push(place(
@@ -257,8 +226,6 @@ fn frames_into_buffers() {
             ));
         }
 
-        let mut store =
-            Store { io, queues, popped: 0, asked: None, slots, measures: [0; 2], lookups: [0; 2], modes };
         let mut host = Memory {
             io,
             commands: VecDeque::new(),
@@ -273,7 +240,7 @@ fn frames_into_buffers() {
         let (mut idle, mut lost) = (0, vec![]);
         while idle < 500 {
             idle = if source.queue.is_empty() && host.commands.is_empty() { idle + 1 } else { 0 };
-            bench.cycle(&mut [&mut arrivals, &mut source, &mut store, &mut host, &mut used]);
+            bench.cycle(&mut [&mut verdicts, &mut source, &mut queues, &mut host, &mut used]);
             if bench.sim.peek(io.dropped.valid) {
                 lost.push(bench.sim.peek(io.dropped.payload) as usize);
             }
@@ -288,11 +255,9 @@ fn frames_into_buffers() {
             for (number, (buffer, bytes)) in buffers.iter().enumerate() {
                 let word = got.next().expect("every buffer that is taken goes back");
                 let joined = number + 1 < buffers.len();
-                let queue_number = field(word, 50 + function_bits(config), slots)
-                    | field(word, 50, function_bits(config)) << slots;
-                let about =
-                    (word[0], field(word, 1, 16), field(word, 17, 17), field(word, 34, 16), queue_number);
-                assert_eq!(about, (joined, buffer.places, bytes.len() as u64, buffer.id, *queue as u64));
+                let Buffer { id, places, .. } = *buffer;
+                let wanted = Given { queue: *queue, id, length: bytes.len() as u64, places, joined };
+                assert_eq!(Given::of(word, config), wanted);
                 let addresses = buffer.parts.iter().flat_map(|(at, length)| *at..*at + *length as u64);
                 for (at, byte) in addresses.zip(bytes) {
                     assert_eq!(host.memory.remove(&at), Some(*byte), "at {at:x}");
@@ -309,9 +274,9 @@ fn frames_into_buffers() {
 struct Single {
     bench: Bench,
     io: ReceiveIo,
-    store: Store,
+    queues: Queues,
     host: Memory,
-    arrivals: Source<Arrived>,
+    verdicts: Source<Verdict>,
     source: Source<Beat>,
     used: Sink<Used>,
     dropped: usize,
@@ -324,8 +289,7 @@ impl Single {
     fn new() -> Single {
         let config = Config::small();
         let (mut bench, io) = Bench::new(|| receive(&config), 3);
-        let queues = vec![VecDeque::new(); queue_count(&config)];
-        let store = Store::new(io, queues, &config, vec![MERGEABLE; config.functions()]);
+        let queues = Queues::new(io, &config, vec![MERGEABLE; config.functions()]);
         bench.sim.poke_wide(&io.pairs, &word(0, 2 * config.functions()));
         bench.sim.poke_wide(&io.busy, &word(0, queue_count(&config)));
         bench.sim.poke(io.drain.valid, false);
@@ -334,9 +298,9 @@ impl Single {
         Single {
             bench,
             io,
-            store,
+            queues,
             host: Memory::new(io, &config),
-            arrivals: Source::new(&io.arrived, 1.0),
+            verdicts: Source::new(&io.verdict, 1.0),
             source: Source::new(&io.frame, 1.0),
             used: Sink::new(&io.used, 0.5),
             dropped: 0,
@@ -345,7 +309,7 @@ impl Single {
     }
 
     fn queue(&mut self) -> &mut VecDeque<Buffer> {
-        &mut self.store.queues[FUNCTION << slot_bits(&self.config)]
+        &mut self.queues.store.queues[FUNCTION << slot_bits(&self.config)]
     }
 
     fn give(&mut self, length: usize) {
@@ -353,18 +317,15 @@ impl Single {
     }
 
     fn arrive(&mut self) {
-        let mut arrived = word(0, 33);
-        arrived.extend(word(60, LENGTH));
-        arrived.extend(word(FUNCTION as u64, function_bits(&self.config)));
-        self.arrivals.send([arrived]);
+        self.verdicts.send([verdict(&self.config, FUNCTION, 60, false, 0)]);
         let frame = Frame { data: vec![7; 60], error: false };
         self.source.send(frame.beats(self.config.bytes, &mut self.bench.rng));
     }
 
     fn run(&mut self, cycles: usize) {
         for _ in 0..cycles {
-            let Single { bench, store, host, arrivals, source, used, .. } = self;
-            bench.cycle(&mut [arrivals, source, store, host, used]);
+            let Single { bench, queues, host, verdicts, source, used, .. } = self;
+            bench.cycle(&mut [verdicts, source, queues, host, used]);
             self.dropped += usize::from(self.bench.sim.peek(self.io.dropped.valid));
         }
     }
@@ -432,12 +393,12 @@ fn drained_queues_begin_nothing() {
             cycles += 1;
             assert!(cycles < 1000, "the queue is drained in the end");
         }
-        let before = (one.queue().len(), one.used.got.len(), one.host.writes.len(), one.store.popped);
+        let before = (one.queue().len(), one.used.got.len(), one.host.writes.len(), one.queues.store.taken);
         let dropped = one.dropped;
         one.run(1);
         // It stays on offer until the next time, so that what comes late is seen.
         one.run(200);
-        let after = (one.queue().len(), one.used.got.len(), one.host.writes.len(), one.store.popped);
+        let after = (one.queue().len(), one.used.got.len(), one.host.writes.len(), one.queues.store.taken);
         assert_eq!(before, after, "nothing of the queue is left, or begun");
         assert_eq!(one.source.queue.len(), 0, "its frames are lost");
         assert!(one.dropped >= dropped);

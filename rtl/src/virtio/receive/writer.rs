@@ -1,8 +1,8 @@
 //! Header and frame into buffers.
 
 use super::{
-    super::{spread::spread, types::Used},
-    Fate, HEADER, LENGTH, Plan, Slot,
+    super::{HEADER, LENGTH, spread::spread, types::Used},
+    Fate, Plan, Slot,
 };
 use crate::{
     config::Config,

@@ -4,7 +4,11 @@ use super::*;
 use crate::{
     config::MAX_FRAME,
     testing::*,
-    virtio::{queues::slot_bits, sum::tests::reference},
+    virtio::{
+        checksum::tests::filled_in,
+        queues::slot_bits,
+        testing::{Buffer, Given, Store},
+    },
 };
 use std::collections::{HashMap, VecDeque};
 
@@ -13,70 +17,37 @@ fn byte(memory: &HashMap<u64, u8>, at: u64) -> u8 {
     memory.get(&at).copied().unwrap_or((at as u8).wrapping_mul(37))
 }
 
+/// A buffer, and what is to come of it.
 #[derive(Clone, Debug)]
-struct Buffer {
-    parts: Vec<(u64, usize)>,
-    id: u64,
-    places: u64,
-    bad: bool,
+struct Sent {
+    buffer: Buffer,
     /// What is to come out; otherwise an error, or nothing.
     frame: Option<Vec<u8>>,
     fault: Option<Cause>,
     used: bool,
 }
 
-/// The store: buffers of queues, and what has been popped of the first.
-struct Store {
+/// The store, which also says where buffers are.
+struct Queues {
     io: TransmitIo,
-    queues: Vec<VecDeque<(Buffer, usize)>>,
-    asked: Option<(usize, usize)>,
-    slot_bits: usize,
+    store: Store,
 }
 
-impl Agent for Store {
+impl Queues {
+    fn new(io: TransmitIo, config: &Config) -> Queues {
+        Queues { io, store: Store::new(io.pop, io.popped, config) }
+    }
+}
+
+impl Agent for Queues {
     fn drive(&mut self, bench: &mut Bench) {
-        let chains: Word = self.queues.iter().map(|queue| !queue.is_empty()).collect();
-        let mut answer = None;
-        if let Some((queue, delay)) = &mut self.asked {
-            match *delay {
-                0 => answer = Some(*queue),
-                _ => *delay -= 1,
-            }
-        }
-        let mut chains = chains;
-        bench.sim.poke(self.io.popped.valid, answer.is_some());
-        if let Some(queue) = answer {
-            self.asked = None;
-            let (buffer, at) = &mut self.queues[queue][0];
-            let (address, length) = buffer.parts[*at];
-            *at += 1;
-            let last = *at == buffer.parts.len();
-            let part = self.io.popped.payload.part;
-            let sim = &mut bench.sim;
-            sim.poke(part.address, address.into());
-            sim.poke(part.length, length as u128);
-            sim.poke(part.last, last);
-            sim.poke(part.bad, last && buffer.bad);
-            sim.poke(part.id, buffer.id.into());
-            sim.poke(part.places, buffer.places.into());
-            if last {
-                self.queues[queue].pop_front();
-            }
-            chains.set(queue, !self.queues[queue].is_empty());
-        }
+        self.store.drive(bench);
+        let chains: Word = self.store.queues.iter().map(|queue| !queue.is_empty()).collect();
         bench.sim.poke_wide(&self.io.chains, &chains);
-        let ready = self.asked.is_none() && bench.rng.bool();
-        bench.sim.poke(self.io.pop.ready, ready);
     }
 
     fn sample(&mut self, bench: &mut Bench) {
-        let sim = &mut bench.sim;
-        if sim.peek(self.io.pop.valid) && sim.peek(self.io.pop.ready) {
-            let queue = self.io.pop.payload;
-            let number = sim.peek(queue.function) << self.slot_bits | sim.peek(queue.slot);
-            assert!(!self.queues[number as usize].is_empty(), "a part of queue {number} that is not there");
-            self.asked = Some((number as usize, bench.rng.usize(2..8)));
-        }
+        self.store.sample(bench);
     }
 }
 
@@ -126,7 +97,7 @@ impl Agent for Memory {
 }
 
 /// Draws a buffer, and puts its bytes into memory.
-fn draw(rng: &mut Rng, memory: &mut HashMap<u64, u8>, next: &mut u64, id: u64) -> Buffer {
+fn draw(rng: &mut Rng, memory: &mut HashMap<u64, u8>, next: &mut u64, id: u64) -> Sent {
     let length = match rng.u8(..30) {
         0 => rng.usize(1..HEADER),
         1 => HEADER,
@@ -170,19 +141,12 @@ fn draw(rng: &mut Rng, memory: &mut HashMap<u64, u8>, next: &mut u64, id: u64) -
     }
     let reads_first = parts[0].1 <= MAX_FRAME + HEADER && !(bad && parts.len() == 1);
     let fails = fails && reads_first;
-    let mut frame = data.get(HEADER..).unwrap_or(&[]).to_vec();
-    if insert && start + offset + 2 <= frame.len() {
-        let sum = reference(&frame[start..]);
-        let checksum = if sum == 0xFFFF { sum } else { !sum };
-        frame[start + offset..start + offset + 2].copy_from_slice(&checksum.to_be_bytes());
-    }
+    let frame = data.get(HEADER..).unwrap_or(&[]);
+    let frame = if insert { filled_in(frame, start, offset) } else { frame.to_vec() };
     let is_short = length < HEADER;
     let is_good = !fails && !bad && !is_short && !is_long && !segmented;
-    Buffer {
-        parts,
-        id,
-        places: rng.u64(1..20),
-        bad,
+    Sent {
+        buffer: Buffer { parts, id, places: rng.u64(1..20), bad },
         frame: (is_good && !frame.is_empty()).then_some(frame),
         fault: match () {
             () if bad => None,
@@ -202,17 +166,16 @@ fn frames_of_many_queues() {
         let beat_bits = Beat::ty(config.bytes).size();
         let mut memory = HashMap::new();
         let mut next = 0x1234_0000;
-        let mut queues = vec![VecDeque::new(); queue_count(config)];
-        let mut expected = vec![VecDeque::new(); queue_count(config)];
+        let mut queues = Queues::new(io, config);
+        let mut expected: Vec<Vec<Sent>> = vec![vec![]; queue_count(config)];
         for id in 0..400 {
             let function = bench.rng.usize(..config.functions());
             let queue = function << slots | (2 * bench.rng.usize(..config.pairs) + 1);
-            let buffer = draw(&mut bench.rng, &mut memory, &mut next, id);
-            expected[queue].push_back(buffer.clone());
-            queues[queue].push_back((buffer, 0));
+            let sent = draw(&mut bench.rng, &mut memory, &mut next, id);
+            queues.store.queues[queue].push_back(sent.buffer.clone());
+            expected[queue].push(sent);
         }
         let mut faults = [0; 8];
-        let mut store = Store { io, queues, asked: None, slot_bits: slots };
         let data = Source::new(&io.read_data, 0.9);
         let mut host = Memory { io, bytes: config.bytes, memory, data, stopped: None, reads: 0 };
         let (mut frames_out, mut used) = (Sink::new(&io.frame, 0.9), Sink::new(&io.used, 0.5));
@@ -221,7 +184,7 @@ fn frames_of_many_queues() {
         let everybody = vec![true; config.functions()].into_iter().collect();
         let mut idle = 0;
         while idle < 3000 {
-            let waits = store.queues.iter().any(|queue| !queue.is_empty());
+            let waits = queues.store.queues.iter().any(|queue| !queue.is_empty());
             idle = if waits || !host.data.queue.is_empty() { 0 } else { idle + 1 };
             // Nobody may send at times.
             let open: Word = match bench.rng.u8(..4) {
@@ -229,15 +192,14 @@ fn frames_of_many_queues() {
                 _ => Clone::clone(&everybody),
             };
             bench.sim.poke_wide(&io.open, &open);
-            bench.cycle(&mut [&mut store, &mut host, &mut frames_out, &mut used, &mut broken]);
+            bench.cycle(&mut [&mut queues, &mut host, &mut frames_out, &mut used, &mut broken]);
         }
 
         // A good frame that leaves a function is the next of one of its queues. Others leave with an error, or not at all.
         let beats: Vec<Word> = frames_out.got.iter().map(|word| word[..beat_bits].to_bitvec()).collect();
         let functions = frames_out.got.iter().filter(|word| word[1]);
         let functions = functions.map(|word| field(word, beat_bits, function_bits(config)) as usize);
-        let good =
-            |queue: &VecDeque<Buffer>| queue.iter().filter_map(|buffer| buffer.frame.clone()).collect();
+        let good = |queue: &Vec<Sent>| queue.iter().filter_map(|sent| sent.frame.clone()).collect();
         let mut waiting: Vec<VecDeque<Vec<u8>>> = expected.iter().map(good).collect();
         let mut errors = 0;
         for (function, frame) in functions.zip(frames(&beats, config.bytes)) {
@@ -251,45 +213,31 @@ fn frames_of_many_queues() {
             waiting[queue].pop_front();
         }
         assert_eq!(waiting.iter().flatten().count(), 0);
-        let most = expected.iter().flatten().filter(|buffer| buffer.frame.is_none()).count();
+        let most = expected.iter().flatten().filter(|sent| sent.frame.is_none()).count();
         assert!((20..=most).contains(&errors), "{errors} errors of {most}");
 
-        let mut given: Vec<Vec<(u64, u64)>> = vec![vec![]; queue_count(config)];
-        for word in &used.got {
-            // joined, places, length, id, queue
-            assert_eq!((word[0], field(word, 17, 17)), (false, 0));
-            let function = field(word, 50, function_bits(config));
-            let slot = field(word, 50 + function_bits(config), slots);
-            given[(function << slots | slot) as usize].push((field(word, 34, 16), field(word, 1, 16)));
-        }
-        for (queue, given) in given.iter().enumerate() {
-            let wanted = expected[queue].iter().filter(|buffer| buffer.used);
-            let wanted: Vec<_> = wanted.map(|buffer| (buffer.id, buffer.places)).collect();
-            assert_eq!(*given, wanted, "queue {queue}");
+        for (queue, expected) in expected.iter().enumerate() {
+            let given =
+                used.got.iter().map(|word| Given::of(word, config)).filter(|given| given.queue == queue);
+            let wanted = expected.iter().filter(|sent| sent.used).map(|sent| {
+                let Buffer { id, places, .. } = sent.buffer;
+                Given { queue, id, length: 0, places, joined: false }
+            });
+            assert!(given.eq(wanted), "queue {queue}");
         }
         for word in &broken.got {
             faults[field(word, 0, 3) as usize] += 1;
         }
         for (cause, count) in faults.iter().enumerate() {
-            let is = |buffer: &&Buffer| buffer.fault.is_some_and(|fault| fault as usize == cause);
+            let is = |sent: &&Sent| sent.fault.is_some_and(|fault| fault as usize == cause);
             assert_eq!(expected.iter().flatten().filter(is).count(), *count, "cause {cause}");
         }
         assert!(host.reads > 500);
     }
 }
 
-fn plain(rng: &mut Rng, id: u64) -> Buffer {
-    let frame = vec![rng.u8(..); 60];
-    // Memory that was not written gives no header that wants anything: it is all zeros.
-    Buffer {
-        parts: vec![(0x1000, HEADER + 60)],
-        id,
-        places: 1,
-        bad: false,
-        frame: Some(frame),
-        fault: None,
-        used: true,
-    }
+fn plain(id: u64) -> Buffer {
+    Buffer { parts: vec![(0x1000, HEADER + 60)], id, places: 1, bad: false }
 }
 
 /// 14.88 million frames a second at 250 MHz are one in 16.8 cycles.
@@ -298,12 +246,11 @@ fn short_frames_at_line_rate() {
     let config = Config::x3100();
     let (mut bench, io) = Bench::new(|| transmit(&config), 1);
     let slots = slot_bits(&config);
-    let mut queues = vec![VecDeque::new(); queue_count(&config)];
+    let mut queues = Queues::new(io, &config);
     for id in 0..320 {
         let queue = (2 + id as usize % config.vfs) << slots | 1;
-        queues[queue].push_back((plain(&mut bench.rng, id), 0));
+        queues.store.queues[queue].push_back(plain(id));
     }
-    let mut store = Store { io, queues, asked: None, slot_bits: slots };
     let data = Source::new(&io.read_data, 1.0);
     let memory = (0x1000..0x1100).map(|at| (at, 0)).collect();
     let mut host = Memory { io, bytes: config.bytes, memory, data, stopped: None, reads: 0 };
@@ -312,7 +259,7 @@ fn short_frames_at_line_rate() {
     bench.sim.poke_wide(&io.open, &vec![true; config.functions()].into_iter().collect::<Word>());
     let mut cycles = 0;
     while out.got.iter().filter(|word| word[1]).count() < 320 {
-        bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used]);
+        bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used]);
         cycles += 1;
         assert!(cycles < 320 * 16, "{} frames", used.got.len());
     }
@@ -324,12 +271,11 @@ fn drained_queues_begin_nothing() {
     let config = Config::small();
     let (mut bench, io) = Bench::new(|| transmit(&config), 2);
     let slots = slot_bits(&config);
-    let mut queues = vec![VecDeque::new(); queue_count(&config)];
+    let mut queues = Queues::new(io, &config);
     for id in 0..2000 {
         let queue = (2 + id as usize % 2) << slots | 1;
-        queues[queue].push_back((plain(&mut bench.rng, id), 0));
+        queues.store.queues[queue].push_back(plain(id));
     }
-    let mut store = Store { io, queues, asked: None, slot_bits: slots };
     let data = Source::new(&io.read_data, 0.3);
     let memory = (0x1000..0x1100).map(|at| (at, 0)).collect();
     let mut host = Memory { io, bytes: config.bytes, memory, data, stopped: None, reads: 0 };
@@ -341,32 +287,33 @@ fn drained_queues_begin_nothing() {
     for round in 0..10 {
         // In half of the rounds the function is stopped, too.
         host.stopped = (round % 2 == 1).then_some(2);
-        let begun = |store: &Store| [2, 3].map(|function: usize| store.queues[function << slots | 1].len());
+        let begun = |queues: &Queues| [2, 3].map(|function| queues.store.queues[function << slots | 1].len());
         bench.sim.poke(io.drain.valid, false);
         for _ in 0..300 {
-            bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used, &mut broken]);
+            bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used, &mut broken]);
         }
         bench.sim.poke(io.drain.valid, true);
         let mut cycles = 0;
         while !bench.sim.peek(io.drain.ready) {
-            bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used, &mut broken]);
+            bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used, &mut broken]);
             cycles += 1;
             assert!(cycles < 5000, "the queue is drained in the end");
         }
-        let before = begun(&store);
-        let of_queue = |used: &Sink<Used>| used.got.iter().filter(|word| field(word, 50, 3) == 2).count();
+        let before = begun(&queues);
+        let is_own = |word: &&Word| Given::of(word, &config).queue == 2 << slots | 1;
+        let of_queue = |used: &Sink<Used>| used.got.iter().filter(is_own).count();
         let given = of_queue(&used);
         for _ in 0..300 {
             // It stays on offer here, so that what comes late is seen.
-            bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used, &mut broken]);
+            bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used, &mut broken]);
         }
-        let after = begun(&store);
+        let after = begun(&queues);
         assert_eq!((before[0], given), (after[0], of_queue(&used)), "nothing of the queue is left, or begun");
         assert!(after[1] < before[1], "the other one goes on");
         while !bench.sim.peek(io.drain.ready) {
-            bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used, &mut broken]);
+            bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used, &mut broken]);
         }
-        bench.cycle(&mut [&mut store, &mut host, &mut out, &mut used, &mut broken]);
+        bench.cycle(&mut [&mut queues, &mut host, &mut out, &mut used, &mut broken]);
     }
     assert!(broken.got.is_empty(), "stopped functions break nothing");
 }

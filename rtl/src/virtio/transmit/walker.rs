@@ -1,11 +1,9 @@
 //! The parts of a buffer, one after the other.
 
-use super::{
-    super::{
-        queues::{Queue, queue_count},
-        types::Descriptor,
-    },
+use super::super::{
     HEADER,
+    queues::{Queue, queue_count},
+    types::Descriptor,
 };
 use crate::{
     config::{Config, MAX_FRAME},
