@@ -8,6 +8,7 @@ pub mod config;
 pub mod dma;
 pub mod formal;
 pub mod frame;
+pub mod manager;
 pub mod pcie;
 pub mod prim;
 pub mod register_map;

@@ -11,6 +11,7 @@
 //! docs/src/virtio.md has the contracts of all blocks.
 
 pub mod checksum;
+pub mod control;
 mod drain;
 pub mod features;
 pub mod fetch;
@@ -46,8 +47,8 @@ pub const LENGTH: usize = hdl::clog2(STORE);
 /// Frames that wait there.
 const FRAMES: usize = 32;
 
-/// Blocks that look up settings of queues: `fetch`, `receive` and `used`.
-pub const READERS: usize = 3;
+/// Blocks that look up settings of queues: `fetch`, `receive`, `used` and `control`.
+pub const READERS: usize = 4;
 
 /// Every block of the network functions for a configuration.
 pub fn catalogue(config: &Config) -> Vec<Block> {

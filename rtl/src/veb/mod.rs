@@ -20,6 +20,7 @@ pub mod control;
 pub mod destinations;
 pub mod dispatch;
 pub mod ethertypes;
+pub mod filters;
 pub mod frame_memory;
 pub mod gate;
 pub mod ingress;
@@ -40,10 +41,13 @@ pub mod types;
 pub mod writer;
 
 use crate::{
-    axi_lite::AxiLite, catalogue::Block, config::Config, frame::Beat, prim, register_map::ADDRESS_BITS,
+    axi_lite::AxiLite, catalogue::Block, config::Config, frame::Beat, pcie::configuration::function_bits,
+    prim, register_map::ADDRESS_BITS,
 };
+use filters::FilterChange;
 use hdl::*;
 use policy::Wishes;
+use rows::{RowRequest, RowResponse};
 use types::{Decision, Forced, Frame, QueueEntry};
 
 #[derive(Bundle, Clone)]
@@ -81,6 +85,28 @@ pub struct VebIo {
     #[input]
     #[ty(vec![Wishes::ty(); config.ports()])]
     pub wishes: Vec<Wishes>,
+    /// Ports whose wish for all unicast frames counts, as their rows say.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_unicast: Bits,
+    /// Likewise of multicast frames.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_multicast: Bits,
+    /// Operations for functions, beside those of the manager; with an index in range.
+    #[input]
+    pub row: Stream<RowRequest>,
+    /// One for each.
+    #[output]
+    pub row_response: Valid<RowResponse>,
+    /// Changes of the functions' filters.
+    #[input]
+    #[ty(Stream::ty(FilterChange::ty(config)))]
+    pub filter: Stream<FilterChange>,
+    /// Clears the filters of a function; taken when that is done.
+    #[input]
+    #[ty(Stream::ty(bits(function_bits(config))))]
+    pub forget: Stream<Bits>,
     /// The manager's registers: see [`crate::register_map`].
     #[input]
     #[ty(AxiLite::ty(ADDRESS_BITS))]
@@ -141,6 +167,13 @@ pub fn veb(config: &Config) -> VebIo {
         decided.input.connect(&classifier.decision);
         dispatch.decision.connect(&decided.output);
         dispatch.dead.set(liveness.dead);
+
+        io.may_unicast.set(0);
+        io.may_multicast.set(0);
+        io.row.ready.set(false);
+        io.row_response.set(io.row_response.zero());
+        io.filter.ready.set(true);
+        io.forget.ready.set(true);
 
         // Who may send.
         shaper.pending.set(ingress.pending | io.waiting);

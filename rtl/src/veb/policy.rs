@@ -61,6 +61,8 @@ pub struct Wishes {
     pub unicast: Bool,
     pub multicast: Bool,
     pub vlan: Bool,
+    /// Frames with a tag only of the VLANs in its filter.
+    pub filter: Bool,
 }
 
 /// What concerns ports as destinations, a bit for each port in each field.

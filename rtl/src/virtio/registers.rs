@@ -363,7 +363,7 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         let breaks = marks & task.is(Task::Fault) & subject.lives;
         let finishes = marks & task.is(Task::Drained) & wipes_function;
         let is_changed =
-            differs | row.link_up.ne(own.link_up) | (row.announce & own.agreed.announce & own.driver_ok);
+            differs | row.link_up.ne(own.link_up) | (row.announce & own.agreed.mode.announce & own.driver_ok);
         let warns = breaks | (marks & task.is(Task::Device) & is_changed & own.driver_ok);
         when(commits & subject.is_status_write & subject.says.any(), || {
             changes.set(true);
@@ -405,7 +405,7 @@ pub fn registers(config: &Config, readers: usize) -> RegistersIo {
         when(marks & task.is(Task::Device), || {
             changes.set(true);
             becomes.link_up.set(row.link_up);
-            becomes.announce.set(own.announce | (row.announce & own.agreed.announce & own.driver_ok));
+            becomes.announce.set(own.announce | (row.announce & own.agreed.mode.announce & own.driver_ok));
             becomes.changed.set(own.changed | is_changed);
         });
         when(marks & task.is(Task::Drained), || {

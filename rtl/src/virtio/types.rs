@@ -46,6 +46,12 @@ pub struct Lookup {
 /// What the driver and the device have agreed on.
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct Mode {
+    /// VIRTIO_NET_F_CTRL_RX, and so on: the commands that the driver may give.
+    pub control_receive: Bool,
+    pub control_vlan: Bool,
+    pub control_address: Bool,
+    pub announce: Bool,
+    pub multiqueue: Bool,
     /// VIRTIO_F_RING_PACKED.
     pub packed: Bool,
     /// VIRTIO_F_EVENT_IDX.

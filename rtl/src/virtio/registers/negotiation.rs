@@ -13,12 +13,8 @@ pub const WORDS: usize = 4;
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct Agreement {
     pub mode: Mode,
-    /// VIRTIO_NET_F_MQ.
-    pub multiqueue: Bool,
     /// VIRTIO_NET_F_CTRL_VQ.
     pub control: Bool,
-    /// VIRTIO_NET_F_GUEST_ANNOUNCE.
-    pub announce: Bool,
     /// VIRTIO_F_RING_RESET.
     pub ring_reset: Bool,
 }
@@ -52,7 +48,7 @@ pub fn refuses(word: Bits, accepted: Bits, physical: Bool) -> Bool {
 
 /// Takes over what a word of accepted features says.
 pub fn agree(agreement: &Agreement, word: Bits, accepted: Bits) {
-    let Agreement { mode, multiqueue, control, announce, ring_reset } = agreement;
+    let Agreement { mode, control, ring_reset } = agreement;
     let flags = [
         (features::RING_PACKED, mode.packed),
         (features::EVENT_IDX, mode.event_index),
@@ -62,9 +58,12 @@ pub fn agree(agreement: &Agreement, word: Bits, accepted: Bits) {
         (features::MRG_RXBUF, mode.mergeable),
         (features::CSUM, mode.checksum),
         (features::GUEST_CSUM, mode.guest_checksum),
-        (features::MQ, *multiqueue),
+        (features::CTRL_RX, mode.control_receive),
+        (features::CTRL_VLAN, mode.control_vlan),
+        (features::CTRL_MAC_ADDR, mode.control_address),
+        (features::GUEST_ANNOUNCE, mode.announce),
+        (features::MQ, mode.multiqueue),
         (features::CTRL_VQ, *control),
-        (features::GUEST_ANNOUNCE, *announce),
         (features::RING_RESET, *ring_reset),
     ];
     for (bit, flag) in flags {

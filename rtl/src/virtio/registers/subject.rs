@@ -121,11 +121,11 @@ pub(super) fn subject(config: &Config, found: Found) -> Subject {
     let device_features = reg_without_reset(bits(32));
     let rung = offset.slice(2, 10).zext(16);
     let selected = of_notify.mux(rung, stored.slice(16, 16));
-    let Agreement { multiqueue, control, ring_reset, .. } = own.agreed;
+    let Agreement { mode, control, ring_reset } = own.agreed;
     let last = queues(config) - 1;
-    let is_control = control & multiqueue.mux(selected.eq(last), selected.eq(2));
+    let is_control = control & mode.multiqueue.mux(selected.eq(last), selected.eq(2));
     let is_first_pair = !selected.slice(1, 15).any();
-    let is_other_pair = multiqueue & selected.lt(last);
+    let is_other_pair = mode.multiqueue & selected.lt(last);
     let is_there = is_first_pair | is_other_pair | is_control;
 
     // What it changes.
