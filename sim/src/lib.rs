@@ -9,3 +9,4 @@ pub mod scenario;
 pub mod traffic;
 pub mod veb;
 pub mod verilator;
+pub mod virtio;

@@ -60,10 +60,10 @@ impl fmt::Display for Intrusion {
     }
 }
 
-/// Addresses that a function may use, and where in memory they are.
+/// Addresses that a function may use, up to `end`, and where in memory they are.
 #[derive(Clone, Debug)]
 struct Mapping {
-    addresses: Range<u64>,
+    end: u64,
     memory: u64,
     permission: Permission,
 }
@@ -71,7 +71,8 @@ struct Mapping {
 #[derive(Clone, Debug, Default)]
 struct Domain {
     silent: bool,
-    mappings: Vec<Mapping>,
+    /// By their first addresses.
+    mappings: BTreeMap<u64, Mapping>,
 }
 
 /// A table of mappings for each routing ID.
@@ -96,17 +97,18 @@ impl Iommu {
     /// # Panics
     /// If some of them are mapped already.
     pub fn map(&mut self, id: RoutingId, addresses: Range<u64>, memory: u64, permission: Permission) {
+        let Range { start, end } = addresses;
         let mappings = &mut self.domains.entry(id).or_default().mappings;
-        let is_free =
-            |old: &Mapping| old.addresses.end <= addresses.start || addresses.end <= old.addresses.start;
-        assert!(mappings.iter().all(is_free), "{id}: {addresses:#x?} is mapped already");
-        mappings.push(Mapping { addresses, memory, permission });
+        let below = mappings.range(..end).next_back();
+        let is_free = below.is_none_or(|(_, mapping)| mapping.end <= start);
+        assert!(is_free, "{id}: {start:#x}..{end:#x} is mapped already");
+        mappings.insert(start, Mapping { end, memory, permission });
     }
 
     /// Takes mappings that begin in `addresses` away.
     pub fn unmap(&mut self, id: RoutingId, addresses: Range<u64>) {
         if let Some(domain) = self.domains.get_mut(&id) {
-            domain.mappings.retain(|mapping| !addresses.contains(&mapping.addresses.start));
+            domain.mappings.extract_if(addresses, |_, _| true).for_each(drop);
         }
     }
 
@@ -172,15 +174,14 @@ impl Iommu {
         let mut runs = vec![];
         let mut left = bytes;
         while left > 0 {
-            let mut mappings = domain.mappings.iter();
-            let mapping =
-                mappings.find(|mapping| mapping.addresses.contains(&address)).ok_or(Reason::Unmapped)?;
+            let below = domain.mappings.range(..=address).next_back();
+            let (start, mapping) = below.filter(|(_, it)| address < it.end).ok_or(Reason::Unmapped)?;
             let Permission { read, write } = mapping.permission;
             if !(if access == Access::Read { read } else { write }) {
                 return Err(Reason::Forbidden);
             }
-            let length = (mapping.addresses.end - address).min(left as u64);
-            runs.push((mapping.memory + (address - mapping.addresses.start), length as usize));
+            let length = (mapping.end - address).min(left as u64);
+            runs.push((mapping.memory + (address - start), length as usize));
             left -= length as usize;
             address = address.wrapping_add(length);
         }
