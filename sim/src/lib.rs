@@ -1,3 +1,4 @@
+pub mod axi_lite;
 pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
