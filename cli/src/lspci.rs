@@ -104,7 +104,7 @@ pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
 /// A paragraph for each function.
 fn list(config: &Config, functions: &[Function]) -> String {
     let mut out = String::new();
-    for Function { id, is_virtual, words, .. } in functions {
+    for Function { id, is_virtual, words } in functions {
         let (identity, class) = (words[0], words[2]);
         let kind = match (is_virtual, class >> 8) {
             (true, _) => Kind::Virtual,

@@ -5,6 +5,7 @@ pub mod endpoint;
 pub mod formal;
 pub mod fuzz;
 mod guide;
+pub mod models;
 pub mod mutation;
 pub mod shrink;
 pub mod traffic;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// The spaces as `lspci -xxxx` prints them.
 pub fn dump(functions: &[Function]) -> String {
     let mut out = String::new();
-    for Function { id, is_virtual, words, .. } in functions {
+    for Function { id, is_virtual, words } in functions {
         let what = if *is_virtual { "virtual function" } else { "function" };
         writeln!(out, "{id} Hematite: {what}").expect("texts take all");
         for (row, words) in words.chunks(4).enumerate() {

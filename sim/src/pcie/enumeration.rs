@@ -21,8 +21,6 @@ pub struct Options {
 pub struct Function {
     pub id: RoutingId,
     pub is_virtual: bool,
-    /// Where each of its base address registers leads, by the number of the register; 0 if nowhere.
-    pub bars: [u64; 6],
     /// Its configuration space. A virtual function has the vendor and device that software derives for it (9.3.4.1.1).
     pub words: Vec<u32>,
 }
@@ -77,10 +75,9 @@ pub fn enumerate<C: Configuration>(
             }
         }
     }
-    let mut bars = vec![];
     for &id in &ids {
         host.check_list(id)?;
-        bars.push(host.assign(id, FIRST_BAR, 1, 4096)?.map(|(base, _)| base));
+        host.assign(id, FIRST_BAR, 1, 4096)?;
         host.write(id, COMMAND, 3, 0b110)?;
     }
     let mut virtual_ids = vec![];
@@ -90,10 +87,10 @@ pub fn enumerate<C: Configuration>(
         }
     }
     let mut functions = vec![];
-    for (&id, bars) in ids.iter().zip(bars) {
-        functions.push(Function { id, is_virtual: false, bars, words: host.words(id)? });
+    for &id in &ids {
+        functions.push(Function { id, is_virtual: false, words: host.words(id)? });
     }
-    for (id, vendor_device, bars) in virtual_ids {
+    for (id, vendor_device) in virtual_ids {
         if host.read(id, 0)? != u32::MAX {
             return Err(host.wrong(id, "a virtual function has a vendor of its own"));
         }
@@ -101,7 +98,7 @@ pub fn enumerate<C: Configuration>(
         host.write(id, COMMAND, 3, 0b100)?;
         let mut words = host.words(id)?;
         words[0] = vendor_device;
-        functions.push(Function { id, is_virtual: true, bars, words });
+        functions.push(Function { id, is_virtual: true, words });
     }
     Ok(functions)
 }
@@ -183,15 +180,14 @@ impl<C: Configuration> Host<'_, C> {
         Ok((next > id.number()).then(|| RoutingId::new(id.bus(), next)))
     }
 
-    /// Sizes six base address registers and gives each room for `count` functions. Returns where, and the size for each.
+    /// Sizes six base address registers and gives each room for `count` functions.
     fn assign(
         &mut self,
         id: RoutingId,
         first: u16,
         count: u64,
         page: u64,
-    ) -> Result<[(u64, u64); 6], EnumerationError<C::Error>> {
-        let mut assigned = [(0, 0); 6];
+    ) -> Result<(), EnumerationError<C::Error>> {
         let mut index = 0;
         while index < 6 {
             let offset = first + 4 * index;
@@ -212,7 +208,6 @@ impl<C: Configuration> Host<'_, C> {
                 }
                 let address = self.next_address.next_multiple_of(size);
                 self.next_address = address + size * count;
-                assigned[usize::from(index)] = (address, size);
                 self.write(id, offset, 15, address as u32)?;
                 if is_wide {
                     self.write(id, offset + 4, 15, (address >> 32) as u32)?;
@@ -220,7 +215,7 @@ impl<C: Configuration> Host<'_, C> {
             }
             index += if is_wide { 2 } else { 1 };
         }
-        Ok(assigned)
+        Ok(())
     }
 
     /// What a base address register reads after all ones; it is then as before.
@@ -232,14 +227,14 @@ impl<C: Configuration> Host<'_, C> {
         Ok(sized)
     }
 
-    /// Probes the capability as `sriov_init` does, and enables virtual functions as `sriov_enable` does. Returns their IDs,
-    /// what to take for their vendor and device, and their base addresses.
+    /// Probes the capability as `sriov_init` does, and enables virtual functions as `sriov_enable` does. Returns their IDs
+    /// and what to take for their vendor and device.
     fn virtualize(
         &mut self,
         id: RoutingId,
         capability: u16,
         options: &Options,
-    ) -> Result<Vec<(RoutingId, u32, [u64; 6])>, EnumerationError<C::Error>> {
+    ) -> Result<Vec<(RoutingId, u32)>, EnumerationError<C::Error>> {
         let [control, totals, number, places, device, supported, page_size, bars] =
             [0x08, 0x0C, 0x10, 0x14, 0x18, 0x1C, 0x20, 0x24].map(|offset| capability + offset);
         let routing = if self.port.bridge().alternative_routing { 1 << 4 } else { 0 };
@@ -258,7 +253,7 @@ impl<C: Configuration> Host<'_, C> {
         if self.read(id, page_size)? != page {
             return Err(self.wrong(id, format!("the page size {page} is not taken")));
         }
-        let assigned = self.assign(id, bars, total.into(), u64::from(page) * 4096)?;
+        self.assign(id, bars, total.into(), u64::from(page) * 4096)?;
         let mut last_bus = id.bus();
         for count in (1..=total).rev() {
             self.write(id, number, 3, count.into())?;
@@ -286,11 +281,8 @@ impl<C: Configuration> Host<'_, C> {
         self.port.wait(15_625)?;
         let vendor = self.read(id, 0)? & 0xFFFF;
         let vendor_device = vendor | self.read(id, device)? & 0xFFFF_0000;
-        let one = |index| {
-            let bars = assigned.map(|(base, size)| base + size * u64::from(index));
-            (virtual_id(id, offset, stride, index), vendor_device, bars)
-        };
-        Ok((0..options.vfs).map(one).collect())
+        let ids = (0..options.vfs).map(|index| (virtual_id(id, offset, stride, index), vendor_device));
+        Ok(ids.collect())
     }
 
     fn places(&mut self, id: RoutingId, offset: u16) -> Result<(u16, u16), EnumerationError<C::Error>> {

@@ -60,10 +60,10 @@ impl fmt::Display for Intrusion {
     }
 }
 
-/// Addresses that a function may use, up to `end`, and where in memory they are.
+/// Addresses that a function may use, and where in memory they are.
 #[derive(Clone, Debug)]
 struct Mapping {
-    end: u64,
+    addresses: Range<u64>,
     memory: u64,
     permission: Permission,
 }
@@ -73,6 +73,14 @@ struct Domain {
     silent: bool,
     /// By their first addresses.
     mappings: BTreeMap<u64, Mapping>,
+}
+
+impl Domain {
+    /// The mapping that an address is in.
+    fn find(&self, address: u64) -> Option<&Mapping> {
+        let (_, mapping) = self.mappings.range(..=address).next_back()?;
+        mapping.addresses.contains(&address).then_some(mapping)
+    }
 }
 
 /// A table of mappings for each routing ID.
@@ -97,12 +105,11 @@ impl Iommu {
     /// # Panics
     /// If some of them are mapped already.
     pub fn map(&mut self, id: RoutingId, addresses: Range<u64>, memory: u64, permission: Permission) {
-        let Range { start, end } = addresses;
         let mappings = &mut self.domains.entry(id).or_default().mappings;
-        let below = mappings.range(..end).next_back();
-        let is_free = below.is_none_or(|(_, mapping)| mapping.end <= start);
-        assert!(is_free, "{id}: {start:#x}..{end:#x} is mapped already");
-        mappings.insert(start, Mapping { end, memory, permission });
+        let before = mappings.range(..addresses.end).next_back();
+        let is_free = before.is_none_or(|(_, old)| old.addresses.end <= addresses.start);
+        assert!(is_free, "{id}: {addresses:#x?} is mapped already");
+        mappings.insert(addresses.start, Mapping { addresses, memory, permission });
     }
 
     /// Takes mappings that begin in `addresses` away.
@@ -174,14 +181,13 @@ impl Iommu {
         let mut runs = vec![];
         let mut left = bytes;
         while left > 0 {
-            let below = domain.mappings.range(..=address).next_back();
-            let (start, mapping) = below.filter(|(_, it)| address < it.end).ok_or(Reason::Unmapped)?;
+            let mapping = domain.find(address).ok_or(Reason::Unmapped)?;
             let Permission { read, write } = mapping.permission;
             if !(if access == Access::Read { read } else { write }) {
                 return Err(Reason::Forbidden);
             }
-            let length = (mapping.end - address).min(left as u64);
-            runs.push((mapping.memory + (address - start), length as usize));
+            let length = (mapping.addresses.end - address).min(left as u64);
+            runs.push((mapping.memory + (address - mapping.addresses.start), length as usize));
             left -= length as usize;
             address = address.wrapping_add(length);
         }

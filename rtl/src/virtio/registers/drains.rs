@@ -6,8 +6,8 @@ use crate::{
 };
 use hdl::*;
 
-/// Blocks that a queue is drained from: `fetch`, the one that serves it, `store`, `used`.
-pub const STAGES: usize = 4;
+/// Blocks that a queue is drained from: `fetch`, the one that serves it, `store`, `used`, `moderation`.
+pub const STAGES: usize = 5;
 
 /// Nothing of the queue is left in any block.
 #[derive(Bundle, Clone, Copy, Debug)]
@@ -93,8 +93,9 @@ pub fn drains(config: &Config) -> DrainsIo {
             }
             State::Offer => {
                 when(moves, || {
-                    stage.set(stage + 1);
-                    when(stage.all(), || state.set(State::Tell));
+                    let ends = stage.eq(STAGES - 1);
+                    stage.set(ends.mux(stage.zero(), stage + 1));
+                    when(ends, || state.set(State::Tell));
                 });
             }
             State::Tell => {
