@@ -254,4 +254,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,6 +1,6 @@
 //! Both rings against a device that is nothing but the standard.
 
-mod device;
+pub mod device;
 
 use super::*;
 use crate::{
