@@ -5,6 +5,7 @@ pub mod dma;
 pub mod error;
 pub mod features;
 pub mod layout;
+pub mod mischief;
 pub mod net;
 pub mod packed;
 pub mod pci;

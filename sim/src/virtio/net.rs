@@ -56,6 +56,8 @@ pub struct NetOptions {
     pub transmit: Layout,
     /// The longest frame that a receive buffer must hold without MRG_RXBUF.
     pub longest: usize,
+    /// Descriptors of receive queues that are kept free.
+    pub reserve: usize,
     pub seed: u64,
 }
 
@@ -77,6 +79,7 @@ impl NetOptions {
             receive: Layout::plain(),
             transmit: Layout::plain(),
             longest: 1518,
+            reserve: 0,
             seed,
         }
     }

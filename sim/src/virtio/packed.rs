@@ -271,10 +271,6 @@ impl Ring for Packed {
         self.suppress(machine, 0, DISABLE);
     }
 
-    fn jump(&mut self, _: &mut Machine, _: u16) -> bool {
-        false
-    }
-
     fn close(&mut self, machine: &mut Machine, dma: &mut Dma) -> Vec<u64> {
         for region in [&mut self.descriptors, &mut self.driver, &mut self.device] {
             dma.unmap(machine, std::mem::take(region));

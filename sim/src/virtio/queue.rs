@@ -5,7 +5,7 @@ use super::{
     error::Fault,
     features::Features,
     layout::{Limits, Plan},
-    ring::{Part, Ring, Used},
+    ring::{Part, Raw, Ring, Used},
 };
 use crate::{
     pcie::{Machine, Permission},
@@ -22,6 +22,15 @@ pub struct Doorbell {
     pub bytes: usize,
 }
 
+/// What the device has.
+#[derive(Default)]
+struct Buffer {
+    /// What it consists of, and what of that is written.
+    parts: Vec<(Region, bool)>,
+    /// It is no buffer: nobody asks for what is in it.
+    is_raw: bool,
+}
+
 /// See the module.
 pub struct Queue {
     pub index: u16,
@@ -30,8 +39,7 @@ pub struct Queue {
     /// Where notifications go.
     doorbell: u64,
     features: Features,
-    /// What each buffer consists of, and what of that is written.
-    buffers: HashMap<u64, Vec<(Region, bool)>>,
+    buffers: HashMap<u64, Buffer>,
     next_token: u64,
     /// The driver waits for interrupts.
     has_interrupts: bool,
@@ -106,8 +114,18 @@ impl Queue {
         self.next_token += 1;
         let is_added = self.ring.add(machine, dma, &parts, plan.table, token);
         assert!(is_added, "there is room for it");
-        self.buffers.insert(token, regions);
+        self.buffers.insert(token, Buffer { parts: regions, is_raw: false });
         Some(token)
+    }
+
+    /// Adds descriptors as they are, if there are any, which lead to these regions; `false` if there is no room. The regions
+    /// stay mapped until it comes back, or the queue is closed.
+    pub fn add_raw(&mut self, machine: &mut Machine, list: &[Raw], regions: Vec<Region>) -> bool {
+        let token = self.next_token;
+        self.next_token += 1;
+        let parts = regions.into_iter().map(|region| (region, false)).collect();
+        self.buffers.insert(token, Buffer { parts, is_raw: true });
+        list.is_empty() || self.ring.add_raw(machine, list, token)
     }
 
     /// Takes the next used buffer.
@@ -115,20 +133,25 @@ impl Queue {
     /// # Errors
     /// The device breaks a rule of rings.
     pub fn collect(&mut self, machine: &mut Machine, dma: &mut Dma) -> Result<Option<Returned>, Fault> {
-        let used = self.ring.collect(machine, dma);
-        let used = used.map_err(|error| Fault::Ring { queue: self.index, error })?;
-        let Some(Used { token, written }) = used else { return Ok(None) };
-        let mut left = written as usize;
-        let mut data = vec![];
-        for (region, writable) in self.buffers.remove(&token).into_iter().flatten() {
-            let here = if writable { left.min(region.bytes) } else { 0 };
-            let start = data.len();
-            data.resize(start + here, 0);
-            region.read(machine, 0, &mut data[start..]);
-            left -= here;
-            dma.unmap(machine, region);
+        loop {
+            let used = self.ring.collect(machine, dma);
+            let used = used.map_err(|error| Fault::Ring { queue: self.index, error })?;
+            let Some(Used { token, written }) = used else { return Ok(None) };
+            let buffer = self.buffers.remove(&token).unwrap_or_default();
+            let mut left = written as usize;
+            let mut data = vec![];
+            for (region, writable) in buffer.parts {
+                let here = if writable { left.min(region.bytes) } else { 0 };
+                let start = data.len();
+                data.resize(start + here, 0);
+                region.read(machine, 0, &mut data[start..]);
+                left -= here;
+                dma.unmap(machine, region);
+            }
+            if !buffer.is_raw {
+                return Ok(Some(Returned { token, data }));
+            }
         }
-        Ok(Some(Returned { token, data }))
     }
 
     /// The driver looks at the ring now.
@@ -157,11 +180,7 @@ impl Queue {
         Some(self.doorbell_at(position))
     }
 
-    /// A notification that the device did not ask for.
-    pub fn spurious(&self) -> Doorbell {
-        self.doorbell_at(self.ring.position())
-    }
-
+    /// A notification that says this, whether the device asks for it or not; [`Ring::position`] is the truth.
     pub fn doorbell_at(&self, position: u16) -> Doorbell {
         let index = u32::from(self.index);
         let (data, bytes) = match self.features.has(Features::NOTIFICATION_DATA) {
@@ -174,7 +193,7 @@ impl Queue {
     /// Takes everything away from the device, which must have forgotten it; returns the tokens of what was outstanding.
     pub fn close(&mut self, machine: &mut Machine, dma: &mut Dma) -> Vec<u64> {
         let tokens = self.ring.close(machine, dma);
-        for (region, _) in self.buffers.drain().flat_map(|(_, regions)| regions) {
+        for (region, _) in self.buffers.drain().flat_map(|(_, buffer)| buffer.parts) {
             dma.unmap(machine, region);
         }
         tokens

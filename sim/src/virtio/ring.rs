@@ -122,8 +122,12 @@ pub trait Ring {
     /// Asks for no interrupts.
     fn disarm(&mut self, machine: &mut Machine);
 
-    /// Says that `jump` more buffers are available than there are, if that can be said.
-    fn jump(&mut self, machine: &mut Machine, jump: u16) -> bool;
+    /// Counts so many buffers that are not there; a packed ring does not count any.
+    fn jump(&mut self, _jump: u16) {}
+
+    /// The buffer that was added last begins at a descriptor of this number, whether there is one or not; a packed ring does
+    /// not say where a buffer begins.
+    fn mislead(&mut self, _machine: &mut Machine, _head: u16) {}
 
     /// Takes the ring away from the device, which must have forgotten it; returns what was outstanding.
     fn close(&mut self, machine: &mut Machine, dma: &mut Dma) -> Vec<u64>;

@@ -252,10 +252,13 @@ impl Ring for Split {
         }
     }
 
-    fn jump(&mut self, machine: &mut Machine, jump: u16) -> bool {
-        self.published = self.added.wrapping_add(jump);
-        self.driver.write_half(machine, INDEX, self.published);
-        true
+    fn jump(&mut self, jump: u16) {
+        self.added = self.added.wrapping_add(jump);
+    }
+
+    fn mislead(&mut self, machine: &mut Machine, head: u16) {
+        let last = self.added.wrapping_sub(1) % self.size;
+        self.driver.write_half(machine, ENTRIES + 2 * usize::from(last), head);
     }
 
     fn close(&mut self, machine: &mut Machine, dma: &mut Dma) -> Vec<u64> {

@@ -107,11 +107,10 @@ impl Net {
         }
         let maker = Maker { device: &device, options: &options, pairs };
         let mut random = Random::new(options.seed);
-        let merges = options.features.has(Features::MRG_RXBUF);
         let (mut receive, mut transmit, mut control) = (vec![], vec![], None);
         for pair in 0..usize::from(options.pairs) {
             let queue = maker.make(host, &mut dma, Which::Receive(pair), options.sizes[0])?;
-            let mut queue = Receive::new(queue, options.receive.clone(), merges, options.longest);
+            let mut queue = Receive::new(queue, &options);
             queue.fill(host.machine(), &mut dma, &mut random);
             receive.push(queue);
             let queue = maker.make(host, &mut dma, Which::Transmit(pair), options.sizes[1])?;
@@ -204,9 +203,7 @@ impl Net {
         let queue = maker.make(host, &mut self.dma, which, size)?;
         match which {
             Which::Receive(pair) => {
-                let merges = self.options.features.has(Features::MRG_RXBUF);
-                let layout = self.options.receive.clone();
-                self.receive[pair] = Receive::new(queue, layout, merges, self.options.longest);
+                self.receive[pair] = Receive::new(queue, &self.options);
                 self.receive[pair].fill(host.machine(), &mut self.dma, &mut self.random);
             }
             Which::Transmit(pair) => {

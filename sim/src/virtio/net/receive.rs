@@ -1,7 +1,7 @@
 //! Frames that come (virtio 5.1.6.3, 5.1.6.4).
 
 use super::{
-    Event,
+    Event, NetOptions,
     header::{HEADER, Header},
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     virtio::{
         dma::Dma,
         error::Fault,
+        features::Features,
         layout::{Layout, Plan},
         queue::Queue,
     },
@@ -24,15 +25,18 @@ pub struct Receive {
     merges: bool,
     /// The smallest buffer that may be.
     least: usize,
+    /// Descriptors that are kept free.
+    reserve: usize,
     /// What the next buffer will be.
     next: Option<Plan>,
 }
 
 impl Receive {
-    /// `longest`: bytes of the longest frame.
-    pub fn new(queue: Queue, layout: Layout, merges: bool, longest: usize) -> Receive {
-        let least = if merges { HEADER } else { HEADER + longest };
-        Receive { queue, layout, merges, least, next: None }
+    pub fn new(queue: Queue, options: &NetOptions) -> Receive {
+        let merges = options.features.has(Features::MRG_RXBUF);
+        let least = if merges { HEADER } else { HEADER + options.longest };
+        let (layout, reserve) = (options.receive.clone(), options.reserve);
+        Receive { queue, layout, merges, least, reserve, next: None }
     }
 
     /// Gives the device as many buffers as there is room for.
@@ -42,7 +46,8 @@ impl Receive {
                 let bytes = self.layout.size(random, self.least);
                 self.layout.plan(random, bytes, self.queue.limits())
             });
-            if self.queue.add(machine, dma, &[], &plan).is_none() {
+            let is_enough = self.queue.ring.room() < plan.descriptors() + self.reserve;
+            if is_enough || self.queue.add(machine, dma, &[], &plan).is_none() {
                 self.next = Some(plan);
                 return;
             }
