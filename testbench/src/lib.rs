@@ -7,5 +7,6 @@ pub mod fuzz;
 mod guide;
 pub mod models;
 pub mod mutation;
+pub mod nic;
 pub mod shrink;
 pub mod traffic;

@@ -235,7 +235,7 @@ impl Device {
         self.expect(adapter, QUEUE_ENABLE, "the enable of a queue", 1)?;
         let Window { address, bytes, .. } = self.pci.notify;
         let offset = u64::from(place) * u64::from(self.pci.multiplier);
-        if offset + 2 > bytes.into() {
+        if offset + 2 > u64::from(bytes) {
             return Err(Fault::Wrong { what: "the place of notifications", value: offset })?;
         }
         Ok(address + offset)
