@@ -3,6 +3,7 @@ pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
 pub mod nic;
+pub mod manager;
 pub mod pcap;
 pub mod pcie;
 pub mod random;

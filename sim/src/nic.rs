@@ -10,8 +10,8 @@ pub use wires::{Arrival, Wire, Wires};
 
 use crate::axi_lite::AxiMaster;
 use crate::pcie::{
-    Behaviour, Bus, BusError, Configuration, EnumerationError, Function, LinkSettings, Machine, Options,
-    Platform, RoutingId, Straps, attach, enumerate,
+    Behaviour, Bus, BusError, Configuration, EnumerationError, Function, Link, LinkSettings, Machine,
+    Options, Platform, RoutingId, Straps, attach, enumerate,
 };
 use hdl::Simulator;
 use rtl::{config::Config, pcie::space::Personality};
@@ -88,9 +88,16 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         let wires = Wires::new(sim.interface(), config);
         let straps = Straps { personality: setup.personality, serial: 0x0200_00FF_FE00_0001 };
         let link_up = sim.interface().find("link_up").expect("an adapter has wires");
-        let mut bus = attach(sim, wires, platform, straps, setup.behaviour.clone(), setup.link.clone())?;
+        // Nothing takes time until the adapter is set up.
+        let at_once = LinkSettings { clock_khz: config.clock_khz as u64, ..LinkSettings::at_once() };
+        let mut bus = attach(sim, wires, platform, straps, Behaviour::AT_ONCE, at_once)?;
         bus.sim.write(link_up, &[u64::MAX >> (64 - config.wires)]);
-        let options = Options { vfs: setup.vfs, alternative_routing: setup.alternative_routing, page: 4096 };
+        let options = Options {
+            vfs: setup.vfs,
+            alternative_routing: setup.alternative_routing,
+            page: 4096,
+            words: WORDS,
+        };
         let functions = enumerate(&mut bus, &options)?;
         let vf_bars = functions.first().map(|it| virtual_bars(&it.words)).unwrap_or_default();
         let mut places = vec![];
@@ -110,6 +117,8 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
             bus.write_configuration(*id, 4, 3, 0b110)?;
             places.push(Place { id: *id, bars });
         }
+        bus.link = Link::new(setup.link.clone());
+        bus.host.behaviour = setup.behaviour.clone();
         let mut management = AxiMaster::find(bus.sim.interface());
         management.idle(&mut bus.sim);
         Ok(Nic { bus, config: config.clone(), places, management })
@@ -145,6 +154,9 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         }
     }
 }
+
+/// Words of a configuration space, with the last capability of the physical function.
+const WORDS: u16 = 192;
 
 /// Bytes that a function has at its base addresses.
 const SIZES: [u64; 2] = [0x4000, 0x2000];
