@@ -4,6 +4,7 @@
 //! in the name of the function that the command belongs to.
 
 pub mod read;
+pub mod share;
 pub mod write;
 
 use crate::{catalogue::Block, config::Config, pcie::configuration::function_bits};

@@ -12,7 +12,7 @@
 //!  fault ───────┼─► one at a time ┼─► settings: 8 words of each queue ─────┘
 //!  device, mac ─┤                 │       └─► found ◄─ lookup
 //!  announced ───┤                 ├─► doorbells ─► doorbell
-//!  interrupt ───┘                 └─► drains ─► drain[4] ─► drained
+//!  interrupt ───┘                 └─► drains ─► drain[5] ─► drained
 //! ```
 //! An access reads what selects (a queue, a word of features), then the words of the function and of the queue, and what
 //! changes is written in one cycle. `FEATURES_OK` looks at all words of features before, `DRIVER_OK` goes over all queues

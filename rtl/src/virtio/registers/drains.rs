@@ -6,8 +6,8 @@ use crate::{
 };
 use hdl::*;
 
-/// Blocks that a queue is drained from: `fetch`, the one that serves it, `store`, `used`.
-pub const STAGES: usize = 4;
+/// Blocks that a queue is drained from: `fetch`, the one that serves it, `store`, `used`, `moderation`.
+pub const STAGES: usize = 5;
 
 /// Nothing of the queue is left in any block.
 #[derive(Bundle, Clone, Copy, Debug)]
