@@ -1,6 +1,7 @@
 pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
+pub mod nic;
 pub mod pcap;
 pub mod pcie;
 pub mod random;

@@ -6,6 +6,7 @@ pub mod formal;
 pub mod fuzz;
 pub mod guest;
 mod guide;
+pub mod models;
 pub mod mutation;
 pub mod shrink;
 pub mod traffic;

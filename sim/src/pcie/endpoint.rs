@@ -35,7 +35,7 @@ const CREDITS: [[[&str; 2]; 2]; 3] = [
 ];
 
 /// Puts an endpoint with what is behind it below a root port, resets it, and waits until it answers. Inputs that the device
-/// does not drive are 0, but for the resets of functions, which take no time.
+/// does not drive are 0, but for the resets of functions, which take no time. An adapter is an endpoint, too.
 ///
 /// # Errors
 /// What the endpoint does wrong meanwhile.
@@ -63,7 +63,10 @@ pub fn attach<S: Simulator, P: Platform, D: Device>(
     set("legacy", functions.is_some().into());
     set("legacy_functions", functions.unwrap_or(0));
     set("serial", straps.serial);
-    set("reset_ready", 1);
+    // An endpoint alone: nobody has anything to clear.
+    if let Some(ready) = interface.find("reset_ready") {
+        sim.write(ready, &[1]);
+    }
     let cleared = find(&interface, "cleared");
     let mut bus = Bus::new(sim, device, platform, Settings::default(), behaviour, link);
     bus.bind_credits(CREDITS);

@@ -71,7 +71,16 @@ struct Mapping {
 #[derive(Clone, Debug, Default)]
 struct Domain {
     silent: bool,
-    mappings: Vec<Mapping>,
+    /// By their first addresses.
+    mappings: BTreeMap<u64, Mapping>,
+}
+
+impl Domain {
+    /// The mapping that an address is in.
+    fn find(&self, address: u64) -> Option<&Mapping> {
+        let (_, mapping) = self.mappings.range(..=address).next_back()?;
+        mapping.addresses.contains(&address).then_some(mapping)
+    }
 }
 
 /// A table of mappings for each routing ID.
@@ -97,16 +106,16 @@ impl Iommu {
     /// If some of them are mapped already.
     pub fn map(&mut self, id: RoutingId, addresses: Range<u64>, memory: u64, permission: Permission) {
         let mappings = &mut self.domains.entry(id).or_default().mappings;
-        let is_free =
-            |old: &Mapping| old.addresses.end <= addresses.start || addresses.end <= old.addresses.start;
-        assert!(mappings.iter().all(is_free), "{id}: {addresses:#x?} is mapped already");
-        mappings.push(Mapping { addresses, memory, permission });
+        let before = mappings.range(..addresses.end).next_back();
+        let is_free = before.is_none_or(|(_, old)| old.addresses.end <= addresses.start);
+        assert!(is_free, "{id}: {addresses:#x?} is mapped already");
+        mappings.insert(addresses.start, Mapping { addresses, memory, permission });
     }
 
     /// Takes mappings that begin in `addresses` away.
     pub fn unmap(&mut self, id: RoutingId, addresses: Range<u64>) {
         if let Some(domain) = self.domains.get_mut(&id) {
-            domain.mappings.retain(|mapping| !addresses.contains(&mapping.addresses.start));
+            domain.mappings.retain(|start, _| !addresses.contains(start));
         }
     }
 
@@ -172,9 +181,7 @@ impl Iommu {
         let mut runs = vec![];
         let mut left = bytes;
         while left > 0 {
-            let mut mappings = domain.mappings.iter();
-            let mapping =
-                mappings.find(|mapping| mapping.addresses.contains(&address)).ok_or(Reason::Unmapped)?;
+            let mapping = domain.find(address).ok_or(Reason::Unmapped)?;
             let Permission { read, write } = mapping.permission;
             if !(if access == Access::Read { read } else { write }) {
                 return Err(Reason::Forbidden);

@@ -1,14 +1,13 @@
 //! All kinds of traffic at the Verilated endpoint, run after run, until enough packets have gone by.
 
 use clap::Parser;
-use hdl::elaborate;
 use rtl::{config::Config, pcie::space::Personality};
-use sim::{
-    pcie::host::Fault,
-    verilator::{Source, Verilated, VerilatorOptions},
-};
+use sim::pcie::host::Fault;
 use std::{error::Error, process::ExitCode, time::Instant};
-use testbench::endpoint::{Plan, Report, run, scene::Setting};
+use testbench::{
+    endpoint::{Plan, Report, run, scene::Setting},
+    models,
+};
 
 #[derive(Parser)]
 #[command(about = "All kinds of traffic at the Verilated endpoint, against scoreboard, checker and IOMMU")]
@@ -60,7 +59,7 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
         let plan = Plan { resets: options.resets, ..plan };
         let plan = if options.storm { plan } else { mixture(plan, faults) };
         let report =
-            run(endpoint(config)?, config, &plan).map_err(|error| format!("seed {seed}: {error}"))?;
+            run(models::endpoint(config)?, config, &plan).map_err(|error| format!("seed {seed}: {error}"))?;
         let longest = report.resets.longest();
         if options.storm && longest >= LONGEST_RESET {
             return Err(format!("seed {seed}: a reset takes {longest} cycles").into());
@@ -102,12 +101,4 @@ fn scenes() -> Vec<(Config, Setting)> {
         (Config::x3100(), virtualized(false)),
         (Config::small(), legacy(4)),
     ]
-}
-
-fn endpoint(config: &Config) -> Result<Verilated, Box<dyn Error>> {
-    let design = elaborate(|| rtl::pcie::endpoint::endpoint(config))?.design;
-    let (verilog, interface) = (design.verilog().text(), design.interface());
-    let source = Source { verilog: &verilog, interface: &interface };
-    let options = VerilatorOptions { assertions: true, x_random: Some(1), ..Default::default() };
-    Ok(Verilated::build(&source, &options)?)
 }

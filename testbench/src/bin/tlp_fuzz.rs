@@ -1,13 +1,14 @@
 //! Bad packets, between good ones, at the Verilated endpoint, against a reference completer of the whole of it.
 
 use clap::Parser;
-use hdl::elaborate;
 use rtl::{config::Config, pcie::space::Personality};
-use sim::verilator::{Source, Verilated, VerilatorOptions};
 use std::{error::Error, process::ExitCode, time::Instant};
-use testbench::endpoint::{
-    fuzz::{Tally, fuzz},
-    scene::Setting,
+use testbench::{
+    endpoint::{
+        fuzz::{Tally, fuzz},
+        scene::Setting,
+    },
+    models,
 };
 
 #[derive(Parser)]
@@ -45,7 +46,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         let (config, setting) = &scenes[seed as usize % scenes.len()];
         let packets = RUN.min(options.packets - all.packets);
-        let tally = fuzz(endpoint(config)?, config, *setting, seed, packets)
+        let tally = fuzz(models::endpoint(config)?, config, *setting, seed, packets)
             .map_err(|error| format!("seed {seed}, {}, {setting:?}: {error}", config.name))?;
         all.add(tally);
         let seconds = start.elapsed().as_secs();
@@ -66,12 +67,4 @@ fn scenes() -> Vec<(Config, Setting)> {
         (Config::x3100(), setting(Personality::SrIov)),
         (nine, setting(Personality::Multifunction(8))),
     ]
-}
-
-fn endpoint(config: &Config) -> Result<Verilated, Box<dyn Error>> {
-    let design = elaborate(|| rtl::pcie::endpoint::endpoint(config))?.design;
-    let (verilog, interface) = (design.verilog().text(), design.interface());
-    let source = Source { verilog: &verilog, interface: &interface };
-    let options = VerilatorOptions { assertions: true, x_random: Some(1), ..Default::default() };
-    Ok(Verilated::build(&source, &options)?)
 }

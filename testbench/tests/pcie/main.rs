@@ -2,22 +2,12 @@
 
 mod throughput;
 
-use hdl::elaborate;
 use rtl::{config::Config, pcie::space::Personality};
-use sim::{
-    pcie::host::Fault,
-    verilator::{Source, Verilated, VerilatorOptions},
+use sim::pcie::host::Fault;
+use testbench::{
+    endpoint::{Plan, Report, fuzz, fuzz::Tally, run, scene::Setting},
+    models,
 };
-use testbench::endpoint::{Plan, Report, fuzz, fuzz::Tally, run, scene::Setting};
-
-/// With the design's assertions, and with random values in what reset does not set.
-fn verilated(config: &Config) -> Verilated {
-    let design = elaborate(|| rtl::pcie::endpoint::endpoint(config)).unwrap().design;
-    let (verilog, interface) = (design.verilog().text(), design.interface());
-    let source = Source { verilog: &verilog, interface: &interface };
-    let options = VerilatorOptions { assertions: true, x_random: Some(1), ..Default::default() };
-    Verilated::build(&source, &options).unwrap()
-}
 
 /// The endpoint with virtual functions, below a port without ARI.
 const VIRTUAL: Setting = Setting { personality: Personality::SrIov, alternative_routing: false };
@@ -28,8 +18,8 @@ fn nine() -> Config {
 
 /// Runs a plan.
 fn soak(config: &Config, plan: &Plan) -> Report {
-    let report =
-        run(verilated(config), config, plan).unwrap_or_else(|error| panic!("{}: {error}", plan.seed));
+    let report = run(models::endpoint(config).unwrap(), config, plan)
+        .unwrap_or_else(|error| panic!("{}: {error}", plan.seed));
     println!("{}: {report:?}", plan.seed);
     report
 }
@@ -107,7 +97,7 @@ fn bad_packets_have_their_answers() {
     let legacy = Setting { personality: Personality::Multifunction(4), alternative_routing: false };
     let mut all = Tally::default();
     for (seed, config, setting) in [(60, nine(), VIRTUAL), (61, Config::small(), legacy)] {
-        let tally = fuzz(verilated(&config), &config, setting, seed, 3000)
+        let tally = fuzz(models::endpoint(&config).unwrap(), &config, setting, seed, 3000)
             .unwrap_or_else(|difference| panic!("{seed}: {difference}"));
         println!("{seed}: {tally}");
         all.add(tally);

@@ -1,18 +1,18 @@
 //! How near to the link's limit the engines come: `wide`, 250 MHz, eight lanes of generation 3.
 
-use super::verilated;
 use rtl::{config::Config, pcie::space::Personality};
 use sim::pcie::{
     Behaviour, Clients, Configuration, LinkSettings, Machine, RoutingId, Straps, attach, host::Cut,
     interface::Bridge, iommu::Permission,
 };
+use testbench::models;
 
 /// Bytes of a second that writes, or reads, of `block` bytes carry, as a part of what the link could. A read takes 1.5
 /// microseconds there and back.
 fn part_of_limit(is_write: bool, block: usize) -> f64 {
     const CLOCK: u64 = 250_000;
     let config = Config::wide();
-    let sim = verilated(&config);
+    let sim = models::endpoint(&config).unwrap();
     let clients = Clients::new(hdl::Simulator::interface(&sim), 1);
     let straps = Straps { personality: Personality::SrIov, serial: 1 };
     let behaviour = Behaviour { latency: 125, jitter: 0, cut: Cut::Payload, ..Behaviour::default() };

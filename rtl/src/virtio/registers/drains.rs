@@ -93,8 +93,9 @@ pub fn drains(config: &Config) -> DrainsIo {
             }
             State::Offer => {
                 when(moves, || {
-                    stage.set(stage + 1);
-                    when(stage.all(), || state.set(State::Tell));
+                    let ends = stage.eq(STAGES - 1);
+                    stage.set(ends.mux(stage.zero(), stage + 1));
+                    when(ends, || state.set(State::Tell));
                 });
             }
             State::Tell => {
