@@ -4,6 +4,7 @@
 //!   drivers, managers ─► Bus (host, link, TLP streams) ─► nic ◄─► Wires
 //! ```
 
+mod management;
 mod wires;
 
 pub use wires::{Arrival, Wire, Wires};
@@ -68,6 +69,8 @@ pub struct Nic<S, P = Machine> {
     pub config: Config,
     /// By the numbers of the hardware: the physical function, the manager, the virtual functions.
     pub places: Vec<Place>,
+    /// As they were enumerated; in the same order.
+    pub functions: Vec<Function>,
 }
 
 /// What is written to Device Control: errors are reported, relaxed ordering, payloads of 256 bytes, tags of 8 bits, reads of
@@ -108,7 +111,7 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
             bus.write_configuration(*id, 4, 3, 0b110)?;
             places.push(Place { id: *id, bars });
         }
-        Ok(Nic { bus, config: config.clone(), places })
+        Ok(Nic { bus, config: config.clone(), places, functions })
     }
 }
 

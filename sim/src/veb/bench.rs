@@ -5,6 +5,7 @@ mod bus;
 mod manager;
 mod ports;
 
+pub use bus::Bus as Master;
 pub use ports::{Begun, Behaviour, Frame, Left};
 
 use super::{
