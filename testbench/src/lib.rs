@@ -4,6 +4,7 @@ pub mod checks;
 pub mod endpoint;
 pub mod formal;
 pub mod fuzz;
+pub mod guest;
 mod guide;
 pub mod models;
 pub mod mutation;

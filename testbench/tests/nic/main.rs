@@ -1,5 +1,7 @@
 //! The whole adapter below a host and between its wires.
 
+mod independent;
+
 use rtl::config::Config;
 use sim::{
     nic::{Nic, Setup},
