@@ -7,10 +7,10 @@ use rtl::config::Config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Write the Verilog of a configuration, a file list, a reference of its ports and a C header of its registers
+/// Write the Verilog of a configuration, a file list, a reference of its ports and C headers of its registers
 ///
 /// The directory holds a file `NAME.v` for each module, `filelist.f` with their names, children before parents, `ports.md`,
-/// and with the bridge `hematite_veb.h` for drivers. The same configuration gives the same files every time.
+/// and for drivers `hematite_veb.h` with the bridge, also `hematite_manager.h` with the manager. The same configuration gives the same files every time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hematite export --config small --out verilog/\n  \
     cd verilog && verilator --lint-only -Wall -f filelist.f\n  \
@@ -33,6 +33,8 @@ enum Part {
     Bridge,
     /// The PCI Express endpoint
     Endpoint,
+    /// The manager's registers
+    Manager,
 }
 
 pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
@@ -41,6 +43,7 @@ pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
     let design = match arguments.part {
         Part::Bridge => elaborate(|| rtl::veb::veb(config))?.design,
         Part::Endpoint => elaborate(|| rtl::pcie::endpoint::endpoint(config))?.design,
+        Part::Manager => elaborate(|| rtl::manager::manager(config))?.design,
     };
     let verilog = design.verilog();
     for file in &verilog.files {
@@ -51,10 +54,14 @@ pub fn export(arguments: &Arguments) -> Result<ExitCode, Error> {
     let parameters = match arguments.part {
         Part::Bridge => bridge_parameters(config),
         Part::Endpoint => endpoint_parameters(config),
+        Part::Manager => manager_parameters(config),
     };
     out.write("ports.md", &(verilog.port_reference().to_owned() + &parameters))?;
-    if arguments.part == Part::Bridge {
+    if matches!(arguments.part, Part::Bridge | Part::Manager) {
         out.write("hematite_veb.h", &rtl::register_map::c_header())?;
+    }
+    if arguments.part == Part::Manager {
+        out.write("hematite_manager.h", &rtl::manager::map::c_header())?;
     }
     out.publish()?;
     let modules = verilog.files.len();
@@ -89,5 +96,19 @@ fn endpoint_parameters(config: &Config) -> String {
         8 * config.bytes,
         config.functions(),
         rtl::pcie::VECTORS
+    )
+}
+
+/// What is fixed in the exported design.
+fn manager_parameters(config: &Config) -> String {
+    format!(
+        "\n## Configuration `{}`\n\n| parameter | value |\n|---|---|\n| data width | {} bits |\n\
+        | functions, with the physical one and the manager | {} |\n| pairs of queues of a function | {} |\n\
+        | wires | {} |\n",
+        config.name,
+        8 * config.bytes,
+        config.functions(),
+        config.pairs,
+        config.wires
     )
 }

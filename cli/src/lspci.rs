@@ -92,7 +92,7 @@ pub fn lspci(arguments: &Arguments) -> Result<ExitCode, Error> {
     let sim = Native::new(&design)?;
     let mut root = attach(sim, (), Machine::new(), straps, Behaviour::AT_ONCE, LinkSettings::at_once())?;
     root.bridge().slots = *slots;
-    let options = Options { vfs: *vfs, alternative_routing: !arguments.no_ari, page: *page };
+    let options = Options { vfs: *vfs, alternative_routing: !arguments.no_ari, page: *page, words: 1024 };
     let functions = enumerate(&mut root, &options)?;
     if let Some(path) = &arguments.dump {
         fs::write(path, dump(&functions)).map_err(|source| Error::Write { path: path.clone(), source })?;

@@ -6,7 +6,7 @@ mod peers;
 use crate::{arguments, error::Error, figures::Figures, output, progress};
 use clap::ValueEnum;
 use fpga::{Flow, Job, Step, SynthReport};
-use rtl::{catalogue::Block, config::Config, pcie, prim, veb, virtio};
+use rtl::{catalogue::Block, config::Config, manager, pcie, prim, veb, virtio};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -165,11 +165,13 @@ fn compared(config: &Config) -> Result<Vec<Block>, Error> {
 fn chosen(config: &Config, path: &str) -> Result<Vec<Block>, Error> {
     let prims =
         prim::catalogue().into_iter().map(|block| Block { name: format!("prim/{}", block.name), ..block });
-    let all: Vec<Block> = [veb::catalogue(config), pcie::catalogue(config), virtio::catalogue(config)]
-        .into_iter()
-        .flatten()
-        .chain(prims)
-        .collect();
+    let parts = [
+        veb::catalogue(config),
+        pcie::catalogue(config),
+        virtio::catalogue(config),
+        manager::catalogue(config),
+    ];
+    let all: Vec<Block> = parts.into_iter().flatten().chain(prims).collect();
     let known = all.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ");
     let blocks: Vec<Block> = all.into_iter().filter(|block| block.name.starts_with(path)).collect();
     match blocks.is_empty() {

@@ -1,7 +1,40 @@
 //! The manager: what the registers of function 1 and of the management bus show.
+//!
+//! # Purpose
+//! One address space for those who control the adapter, described in docs/src/manager.md: the registers of the bridge, those of the
+//! adapter, of its functions, and two buffers for frames.
+//!
+//! # Schematic
+//! ```text
+//!  access ─┐            ┌─► bridge ──────────► registers of the bridge
+//!          ├─► masters ─┼─► own ─────────────► acknowledge, vector
+//!  axi ────┘            ├─► functions ───────► device, moderation, may_address
+//!                       ├─► sender ──────────► send
+//!                       └─► receiver ◄──────── receive
+//! ```
+//!
+//! # Timing
+//! An access of a master that finds the other one at rest is answered within 25 cycles, beside what the bridge takes; otherwise it waits for one
+//! access of the other one at most. All outputs are registers.
+
+#[cfg(test)]
+mod harness;
+pub mod map;
+#[cfg(test)]
+mod tests;
+
+mod bridge;
+mod functions;
+mod masters;
+mod own;
+mod receiver;
+mod sender;
+mod tally;
+mod types;
 
 use crate::{
     axi_lite::AxiLite,
+    catalogue::Block,
     config::Config,
     frame::Beat,
     pcie::{
@@ -14,6 +47,15 @@ use crate::{
     virtio::{moderation::ModerationRow, registers::DeviceRow, types::Fault},
 };
 use hdl::*;
+
+/// The longest frame that the manager sends and receives, in bytes.
+pub const FRAME: usize = 1536;
+
+/// The manager's function.
+const MANAGER: usize = 1;
+
+/// The vector of the manager's interrupt for events; that for functions which were reset is 0.
+pub const VECTOR: usize = 1;
 
 /// Bits of an address of the manager's registers: those of the bridge come first.
 pub const MANAGEMENT_BITS: usize = 14;
@@ -94,40 +136,65 @@ pub struct ManagerIo {
     pub source: Bits,
 }
 
+/// Joins the parts.
 #[hdl]
 pub fn manager(config: &Config) -> ManagerIo {
+    require(config.check().is_ok(), || config.check().unwrap_err());
     let name = format!("manager_{}", config.name);
     module(name, ManagerIo::ty(config), |io| {
-        io.access.ready.set(true);
-        io.answer.set(Valid { valid: delay(io.access.valid), payload: io.answer.payload.zero() });
-        io.bridge.awvalid.set(io.axi.awvalid);
-        io.bridge.awaddr.set(io.axi.awaddr.trunc(ADDRESS_BITS));
-        io.bridge.awprot.set(io.axi.awprot);
-        io.axi.awready.set(io.bridge.awready);
-        io.bridge.wvalid.set(io.axi.wvalid);
-        io.bridge.wdata.set(io.axi.wdata);
-        io.bridge.wstrb.set(io.axi.wstrb);
-        io.axi.wready.set(io.bridge.wready);
-        io.axi.bvalid.set(io.bridge.bvalid);
-        io.axi.bresp.set(io.bridge.bresp);
-        io.bridge.bready.set(io.axi.bready);
-        io.bridge.arvalid.set(io.axi.arvalid);
-        io.bridge.araddr.set(io.axi.araddr.trunc(ADDRESS_BITS));
-        io.bridge.arprot.set(io.axi.arprot);
-        io.axi.arready.set(io.bridge.arready);
-        io.axi.rvalid.set(io.bridge.rvalid);
-        io.axi.rdata.set(io.bridge.rdata);
-        io.axi.rresp.set(io.bridge.rresp);
-        io.bridge.rready.set(io.axi.rready);
-        io.acknowledge.set(0);
-        io.device.set(io.device.zero());
-        io.moderation.set(io.moderation.zero());
-        io.may_address.set(0);
-        io.vector.valid.set(false);
-        io.vector.payload.set(io.vector.payload.zero());
-        io.send.valid.set(false);
-        io.send.payload.set(io.send.payload.zero());
-        io.forced.set(io.forced.zero());
-        io.receive.ready.set(true);
+        let masters = masters::masters(config);
+        let bridge = bridge::bridge();
+        let own = own::own_registers(config);
+        let functions = functions::functions(config);
+        let sender = sender::sender(config);
+        let receiver = receiver::receiver(config);
+
+        masters.access.connect(&io.access);
+        io.answer.set(masters.answer);
+        masters.axi.connect(&io.axi);
+        masters.open.set(delay(io.cleared & functions.clear));
+        let parts = [
+            (bridge.ask, bridge.request, bridge.reply),
+            (own.ask, own.request, own.reply),
+            (functions.ask, functions.request, functions.reply),
+            (sender.ask, sender.request, sender.reply),
+            (receiver.ask, receiver.request, receiver.reply),
+        ];
+        for (part, (ask, request, reply)) in parts.into_iter().enumerate() {
+            ask.set(masters.asks.bit(part));
+            request.set(masters.request);
+            masters.replies[part].set(reply);
+        }
+        io.bridge.connect(&bridge.axi);
+
+        own.was_reset.set(io.was_reset);
+        own.driver_ok.set(io.driver_ok);
+        own.broke.valid.set(io.broke.valid);
+        own.broke.payload.set(io.broke.payload.queue.function);
+        own.link_up.set(io.link_up);
+        io.acknowledge.set(own.acknowledge);
+        io.vector.connect(&own.vector);
+
+        functions.dropped.set(io.dropped);
+        functions.broke.set(io.broke);
+        io.device.set(functions.device);
+        io.moderation.set(functions.moderation);
+        io.may_address.set(functions.may_address);
+
+        sender.start.set(own.start);
+        own.sent.set(sender.sent);
+        io.send.connect(&sender.send);
+        io.forced.set(own.forced);
+        receiver.receive.connect(&io.receive);
+        receiver.source.set(io.source);
+        receiver.releases.set(own.releases);
+        own.received.set(receiver.received);
     })
+}
+
+/// The manager of a configuration.
+pub fn catalogue(config: &Config) -> Vec<Block> {
+    let name = format!("manager/{}", config.name);
+    let config = config.clone();
+    vec![Block::new(name, move || manager(&config))]
 }

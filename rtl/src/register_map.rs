@@ -19,13 +19,16 @@ mod c_header;
 mod kinds;
 mod reference;
 mod registers;
+pub(crate) mod stored;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub(crate) use c_header::Header;
 pub use c_header::c_header;
 pub use kinds::{KINDS, KINDS_PER_PORT, Kind, kind};
 pub use reference::reference;
+pub(crate) use reference::registers as register_tables;
 pub use registers::{ADDRESS_BITS, REGISTERS};
 pub use tables::{TABLES, WORDS};
 
@@ -42,6 +45,10 @@ pub enum Access {
     ReadWrite,
     /// Writing starts something; it reads 0.
     Command,
+    /// A 1 that is written clears its bit, which the hardware has set.
+    Acknowledge,
+    /// Writing anything clears it.
+    Clear,
 }
 
 /// A register of 32 bits.
@@ -223,10 +230,15 @@ pub fn row(fields: impl IntoIterator<Item = (Position, Bits)>) -> Bits {
 /// # Panics
 /// If there is none.
 pub const fn register(name: &str) -> &'static Register {
+    register_of(REGISTERS, name)
+}
+
+/// One of these registers by its name.
+pub(crate) const fn register_of(registers: &'static [Register], name: &str) -> &'static Register {
     let mut i = 0;
-    while i < REGISTERS.len() {
-        if same(REGISTERS[i].name, name) {
-            return &REGISTERS[i];
+    while i < registers.len() {
+        if same(registers[i].name, name) {
+            return &registers[i];
         }
         i += 1;
     }
@@ -268,23 +280,29 @@ const fn same(a: &str, b: &str) -> bool {
 }
 
 /// Bits `high` to `low` of word `word`; `high` may reach into the next words.
-const fn bits(word: usize, high: usize, low: usize, name: &'static str, doc: &'static str) -> Field {
+pub(crate) const fn bits(
+    word: usize,
+    high: usize,
+    low: usize,
+    name: &'static str,
+    doc: &'static str,
+) -> Field {
     let position = Position { word, low, width: high + 1 - low };
     Field { name, position, doc, reset: None, values: Vec::new }
 }
 
 /// One bit.
-const fn flag(word: usize, bit: usize, name: &'static str, doc: &'static str) -> Field {
+pub(crate) const fn flag(word: usize, bit: usize, name: &'static str, doc: &'static str) -> Field {
     bits(word, bit, bit, name, doc)
 }
 
 impl Field {
-    const fn reset(self, reset: u32) -> Field {
+    pub(crate) const fn reset(self, reset: u32) -> Field {
         Field { reset: Some(reset), ..self }
     }
 
     /// Its values are the variants of `T`.
-    const fn holds<T: HwEnum>(self) -> Field {
+    pub(crate) const fn holds<T: HwEnum>(self) -> Field {
         Field { values: variants::<T>, ..self }
     }
 }

@@ -1,6 +1,8 @@
+pub mod axi_lite;
 pub mod clock;
 pub mod equivalence;
 pub mod ethernet;
+pub mod manager;
 pub mod nic;
 pub mod pcap;
 pub mod pcie;

@@ -4,14 +4,14 @@
 //!   drivers, managers ─► Bus (host, link, TLP streams) ─► nic ◄─► Wires
 //! ```
 
-mod management;
 mod wires;
 
 pub use wires::{Arrival, Wire, Wires};
 
+use crate::axi_lite::AxiMaster;
 use crate::pcie::{
-    Behaviour, Bus, BusError, Configuration, EnumerationError, Function, LinkSettings, Machine, Options,
-    Platform, RoutingId, Straps, attach, enumerate,
+    Behaviour, Bus, BusError, Configuration, EnumerationError, Function, Link, LinkSettings, Machine,
+    Options, Platform, RoutingId, Straps, attach, enumerate,
 };
 use hdl::Simulator;
 use rtl::{config::Config, pcie::space::Personality};
@@ -71,6 +71,7 @@ pub struct Nic<S, P = Machine> {
     pub places: Vec<Place>,
     /// As they were enumerated; in the same order.
     pub functions: Vec<Function>,
+    management: AxiMaster,
 }
 
 /// What is written to Device Control: errors are reported, relaxed ordering, payloads of 256 bytes, tags of 8 bits, reads of
@@ -89,9 +90,16 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         let wires = Wires::new(sim.interface(), config);
         let straps = Straps { personality: setup.personality, serial: 0x0200_00FF_FE00_0001 };
         let link_up = sim.interface().find("link_up").expect("an adapter has wires");
-        let mut bus = attach(sim, wires, platform, straps, setup.behaviour.clone(), setup.link.clone())?;
+        // Nothing takes time until the adapter is set up.
+        let at_once = LinkSettings { clock_khz: config.clock_khz as u64, ..LinkSettings::at_once() };
+        let mut bus = attach(sim, wires, platform, straps, Behaviour::AT_ONCE, at_once)?;
         bus.sim.write(link_up, &[u64::MAX >> (64 - config.wires)]);
-        let options = Options { vfs: setup.vfs, alternative_routing: setup.alternative_routing, page: 4096 };
+        let options = Options {
+            vfs: setup.vfs,
+            alternative_routing: setup.alternative_routing,
+            page: 4096,
+            words: WORDS,
+        };
         let functions = enumerate(&mut bus, &options)?;
         let vf_bars = functions.first().map(|it| virtual_bars(&it.words)).unwrap_or_default();
         let mut places = vec![];
@@ -111,9 +119,46 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
             bus.write_configuration(*id, 4, 3, 0b110)?;
             places.push(Place { id: *id, bars });
         }
-        Ok(Nic { bus, config: config.clone(), places, functions })
+        bus.link = Link::new(setup.link.clone());
+        bus.host.behaviour = setup.behaviour.clone();
+        let mut management = AxiMaster::find(bus.sim.interface());
+        management.idle(&mut bus.sim);
+        Ok(Nic { bus, config: config.clone(), places, functions, management })
+    }
+
+    /// Writes a register by the management bus; `false` if that is refused.
+    ///
+    /// # Errors
+    /// What the adapter does wrong meanwhile.
+    pub fn write_management(&mut self, address: usize, data: u32) -> Result<bool, BusError> {
+        self.management.start_write(&mut self.bus.sim, address, data);
+        Ok(!self.finish_management()?.1)
+    }
+
+    /// Reads a register by the management bus; `None` if that is refused.
+    ///
+    /// # Errors
+    /// What the adapter does wrong meanwhile.
+    pub fn read_management(&mut self, address: usize) -> Result<Option<u32>, BusError> {
+        self.management.start_read(&mut self.bus.sim, address);
+        let (data, refused) = self.finish_management()?;
+        Ok((!refused).then_some(data))
+    }
+
+    fn finish_management(&mut self) -> Result<(u32, bool), BusError> {
+        loop {
+            let ended = self.management.advance(&mut self.bus.sim);
+            self.bus.step()?;
+            self.management.settle(&mut self.bus.sim);
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+        }
     }
 }
+
+/// Words of a configuration space, with the last capability of the physical function.
+const WORDS: u16 = 192;
 
 /// Bytes that a function has at its base addresses.
 const SIZES: [u64; 2] = [0x4000, 0x2000];

@@ -42,6 +42,11 @@ fn registers() {
 }
 
 #[test]
+fn manager_registers() {
+    check_part("manager.md", "manager registers", &format!("\n{}\n", rtl::manager::map::reference()));
+}
+
+#[test]
 fn configuration_space() {
     check_part("pcie.md", "space", &rtl::pcie::space::reference(&Config::small()));
 }

@@ -110,6 +110,16 @@ fn network_functions() {
     }
 }
 
+/// The manager with its registers.
+#[test]
+fn manager() {
+    let most = Config { name: "most", vfs: 62, wires: 2, pairs: 4, ..Config::small() };
+    for config in Config::all().into_iter().chain([most]) {
+        let clearing = 2 * 8 * 64 + 10;
+        check(&format!("manager_{}", config.functions()), rtl::manager::catalogue(&config), clearing);
+    }
+}
+
 /// The test of the activity: blocks that still clear their memories are seen.
 #[test]
 fn idleness_is_seen() {

@@ -1,6 +1,7 @@
 //! `hematite export`.
 
 use super::*;
+use rtl::manager::map as manager;
 use rtl::register_map::{self, KINDS};
 use rtl::veb::rows::Table;
 
@@ -71,18 +72,47 @@ fn the_header_compiles() {
         ("KIND_QUEUE_FULL", KINDS[KINDS.len() - 1].number),
         ("KINDS_PER_PORT", register_map::KINDS_PER_PORT),
     ];
-    let prints = values.map(|(name, _)| format!("    print(HEMATITE_VEB_{name});\n")).concat();
+    check_header(directory.path(), "VEB", &values);
+}
+
+/// Likewise of the manager's own registers, together with those of the bridge.
+#[test]
+fn the_header_of_the_manager_compiles() {
+    let directory = workspace();
+    stdout(hematite(directory.path(), &["export", "--config", "small", "--part", "manager", "--out", "out"]));
+    let list = fs::read_to_string(directory.path().join("out/filelist.f")).unwrap();
+    assert_eq!(list.lines().last(), Some("manager_small.v"));
+    assert!(directory.path().join("out/hematite_veb.h").exists());
+    let values = [
+        ("ID_ID_RESET", 0x4845_4d4d),
+        ("EVENT_ENABLE", manager::own("EVENT_ENABLE").offset),
+        ("EVENTS_SENT_MASK", 8),
+        ("RECEIVED_SOURCE_SHIFT", 16),
+        ("FUNCTIONS_BASE + 5 * HEMATITE_MANAGER_FUNCTION_STRIDE + HEMATITE_MANAGER_FAULT", 0x2164),
+        ("FAULT_CAUSE_HEADER", 7),
+        ("STATE_ANNOUNCE_MASK", 2),
+        ("RECEIVE_BUFFER", 0x3800),
+        ("LONGEST_FRAME", 1536),
+    ];
+    check_header(directory.path(), "MANAGER", &values);
+}
+
+/// Compiles the exported header twice over, and prints these of its constants.
+fn check_header(directory: &Path, part: &str, values: &[(&str, usize)]) {
+    let prints: String =
+        values.iter().map(|(name, _)| format!("    print(HEMATITE_{part}_{name});\n")).collect();
+    let header = format!("#include \"out/hematite_{}.h\"\n", part.to_lowercase());
     let source = format!(
-        "#include \"out/hematite_veb.h\"\n#include \"out/hematite_veb.h\"\n#include <stdio.h>\n\n\
+        "{header}{header}#include <stdio.h>\n\n\
         static void print(unsigned long value)\n{{\n    printf(\"%lu\\n\", value);\n}}\n\n\
         int main(void)\n{{\n{prints}    return 0;\n}}\n"
     );
-    fs::write(directory.path().join("driver.c"), source).unwrap();
+    fs::write(directory.join("driver.c"), source).unwrap();
     let mut compiler = Command::new("gcc");
     compiler.args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", "driver", "driver.c"]);
-    compiler.current_dir(directory.path());
+    compiler.current_dir(directory);
     stdout(compiler);
-    let printed = stdout(Command::new(directory.path().join("driver")));
+    let printed = stdout(Command::new(directory.join("driver")));
     let printed: Vec<usize> = printed.lines().map(|line| line.parse().unwrap()).collect();
-    assert_eq!(printed, values.map(|(_, value)| value));
+    assert!(printed.iter().eq(values.iter().map(|(_, value)| value)), "{printed:?}");
 }

@@ -6,22 +6,7 @@ use hdl::HwEnum;
 
 /// Registers, tables and kinds of statistics as Markdown.
 pub fn reference() -> String {
-    let mut out = String::from("## Registers\n\n| offset | register | access | |\n|---|---|---|---|\n");
-    for register in REGISTERS {
-        let Register { name, offset, doc, .. } = register;
-        out += &format!("| 0x{offset:03X} | {name} | {} | {doc} |\n", access(register));
-    }
-    out += "\n| register | bits | field | after reset | |\n|---|---|---|---|---|\n";
-    for register in REGISTERS {
-        for field in register.fields {
-            let reset = field.reset.map_or(String::new(), |reset| match reset > 0xffff {
-                true => format!("0x{reset:08X}"),
-                false => reset.to_string(),
-            });
-            let (bits, doc) = (bits(field.position), doc(field));
-            out += &format!("| {} | {bits} | `{}` | {reset} | {doc} |\n", register.name, field.name);
-        }
-    }
+    let mut out = format!("## Registers\n\n{}", registers(REGISTERS));
     out += "\n## Tables\n\n| number | table | index | commands | |\n|---|---|---|---|---|\n";
     for table in TABLES {
         let Table { name, index, doc, .. } = table;
@@ -49,12 +34,35 @@ pub fn reference() -> String {
     out
 }
 
+/// Two tables: the registers, and their fields.
+pub(crate) fn registers(registers: &[Register]) -> String {
+    let mut out = String::from("| offset | register | access | |\n|---|---|---|---|\n");
+    for register in registers {
+        let Register { name, offset, doc, .. } = register;
+        out += &format!("| 0x{offset:03X} | {name} | {} | {doc} |\n", access(register));
+    }
+    out += "\n| register | bits | field | after reset | |\n|---|---|---|---|---|\n";
+    for register in registers {
+        for field in register.fields {
+            let reset = field.reset.map_or(String::new(), |reset| match reset > 0xffff {
+                true => format!("0x{reset:08X}"),
+                false => reset.to_string(),
+            });
+            let (bits, doc) = (bits(field.position), doc(field));
+            out += &format!("| {} | {bits} | `{}` | {reset} | {doc} |\n", register.name, field.name);
+        }
+    }
+    out
+}
+
 fn access(register: &Register) -> &'static str {
     match (register.access, register.locked) {
         (Access::ReadOnly, _) => "RO",
         (Access::ReadWrite, false) => "RW",
         (Access::ReadWrite, true) => "RW, locked",
         (Access::Command, _) => "command, locked",
+        (Access::Acknowledge, _) => "RW1C",
+        (Access::Clear, _) => "RO, cleared by a write",
     }
 }
 

@@ -11,7 +11,7 @@ const KEYWORDS: &str = "abstract as async auto await become box break case char 
     type typedef typeof union unsafe unsigned unsized use virtual void volatile where while yield";
 
 /// Names are unique identifiers of one case.
-fn check_names<'a>(names: impl Iterator<Item = &'a str>, letters: std::ops::RangeInclusive<char>) {
+pub(crate) fn check_names<'a>(names: impl Iterator<Item = &'a str>, letters: std::ops::RangeInclusive<char>) {
     let mut seen = HashSet::new();
     for name in names {
         assert!(seen.insert(name), "{name} occurs twice");
@@ -22,7 +22,7 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>, letters: std::ops::Rang
 }
 
 /// Fields keep within `words` and apart from each other; resets and values fit.
-fn check_fields(owner: &str, fields: &[Field], words: usize) {
+pub(crate) fn check_fields(owner: &str, fields: &[Field], words: usize) {
     check_names(fields.iter().map(|field| field.name), 'a'..='z');
     let mut used = vec![false; 32 * words];
     for Field { name, position, reset, values, doc } in fields {
@@ -34,7 +34,9 @@ fn check_fields(owner: &str, fields: &[Field], words: usize) {
         assert!(reset.is_none_or(|reset| u64::from(reset) >> position.width == 0), "{owner}.{name}");
         let values = values();
         assert!(values.iter().all(|value| value.number >> position.width == 0), "{owner}.{name}");
-        check_names(values.iter().map(|value| value.name.as_str()), 'a'..='z');
+        // Behind the name of their field, where they are no keywords.
+        let names: Vec<String> = values.iter().map(|value| value.name.to_uppercase()).collect();
+        check_names(names.iter().map(String::as_str), 'A'..='Z');
     }
 }
 

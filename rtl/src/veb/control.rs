@@ -5,7 +5,10 @@ use crate::{
     axi_lite::{AxiLite, Resp},
     config::Config,
     prim,
-    register_map::{self as map, ADDRESS_BITS, Field, MAX_PORTS, REGISTERS, Register, TABLES, WORDS},
+    register_map::{
+        self as map, ADDRESS_BITS, Field, MAX_PORTS, REGISTERS, Register, TABLES, WORDS,
+        stored::{Stored, word},
+    },
 };
 use hdl::*;
 
@@ -72,29 +75,6 @@ enum Engine {
     Request,
     /// The tables work on it.
     Await,
-}
-
-/// A register that the bus can write, as the hardware holds it: a value for each field.
-struct Stored {
-    register: &'static Register,
-    fields: Vec<(Field, Bits)>,
-}
-
-impl Stored {
-    /// Called outside of a `let`, so that the names are those of the registers.
-    fn new(register: &'static Register) -> Stored {
-        let state = |field: &Field| {
-            let name = register.name.to_lowercase();
-            let name = if register.fields.len() == 1 { name } else { format!("{name}_{}", field.name) };
-            let _scope = scope(&name, field.doc);
-            (*field, reg_init(lit(field.reset.unwrap_or(0), field.position.width)))
-        };
-        Stored { register, fields: register.fields.iter().map(state).collect() }
-    }
-
-    fn set(&self, data: Bits) {
-        self.fields.iter().for_each(|(field, value)| value.set(field.position.of(data)));
-    }
 }
 
 /// The registers of [`crate::register_map`] on an AXI4-Lite bus, and the engine that runs commands on rows of the tables.
@@ -334,18 +314,4 @@ pub fn control(config: &Config) -> ControlIo {
         io.stall_cycles.set(field("STALL_CYCLES", "cycles"));
         io.reserve.set(field("RESERVE", "cells"));
     })
-}
-
-/// The word of a register that holds these values, 0 in bits of no field.
-fn word(fields: &[(Field, Bits)]) -> Bits {
-    let mut parts: Vec<Bits> = vec![];
-    let mut end = 0;
-    for (Field { position, .. }, value) in fields {
-        if position.low > end {
-            parts.push(lit(0, position.low - end));
-        }
-        parts.push(*value);
-        end = position.low + position.width;
-    }
-    cat(parts.into_iter().rev()).zext(32)
 }

@@ -14,6 +14,8 @@ pub struct Options {
     pub alternative_routing: bool,
     /// The page size in bytes: a power of two from 4096 up.
     pub page: u32,
+    /// Words of each configuration space that are read in the end: 1024 for all, at least 16.
+    pub words: u16,
 }
 
 /// A function as it is configured in the end.
@@ -88,7 +90,7 @@ pub fn enumerate<C: Configuration>(
     }
     let mut functions = vec![];
     for &id in &ids {
-        functions.push(Function { id, is_virtual: false, words: host.words(id)? });
+        functions.push(Function { id, is_virtual: false, words: host.words(id, options.words)? });
     }
     for (id, vendor_device) in virtual_ids {
         if host.read(id, 0)? != u32::MAX {
@@ -96,7 +98,7 @@ pub fn enumerate<C: Configuration>(
         }
         host.check_list(id)?;
         host.write(id, COMMAND, 3, 0b100)?;
-        let mut words = host.words(id)?;
+        let mut words = host.words(id, options.words)?;
         words[0] = vendor_device;
         functions.push(Function { id, is_virtual: true, words });
     }
@@ -135,8 +137,8 @@ impl<C: Configuration> Host<'_, C> {
         }
     }
 
-    fn words(&mut self, id: RoutingId) -> Result<Vec<u32>, EnumerationError<C::Error>> {
-        (0..1024).map(|word| self.read(id, 4 * word)).collect()
+    fn words(&mut self, id: RoutingId, count: u16) -> Result<Vec<u32>, EnumerationError<C::Error>> {
+        (0..count).map(|word| self.read(id, 4 * word)).collect()
     }
 
     /// The lists of capabilities end, and lead nowhere else.

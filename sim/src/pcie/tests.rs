@@ -25,7 +25,7 @@ fn root_of(config: &Config, personality: Personality) -> Bus<Native, Machine> {
     .unwrap()
 }
 
-const PLAIN: Options = Options { vfs: 0, alternative_routing: false, page: 4096 };
+const PLAIN: Options = Options { vfs: 0, alternative_routing: false, page: 4096, words: 1024 };
 
 /// What lspci says of functions; `None` if it is not installed.
 fn lspci(functions: &[Function]) -> Option<String> {

@@ -1,19 +1,16 @@
 //! A test bench around the bridge's hardware, in either simulator: plays frames into the ports, takes what comes out,
 //! drives the manager's bus, and keeps the scoreboard.
 
-mod bus;
 mod manager;
 mod ports;
 
-pub use bus::Bus as Master;
 pub use ports::{Begun, Behaviour, Frame, Left};
 
 use super::{
     policy::{Policy, Wishes},
     scoreboard::{Losses, Report, Scoreboard},
 };
-use crate::{ethernet::MacAddress, random::Random};
-use bus::Bus;
+use crate::{axi_lite::AxiMaster, ethernet::MacAddress, random::Random};
 use hdl::{Interface, Simulator, Violation, interface::PortIndex};
 use ports::{Egress, Ingress};
 use rtl::config::{Config, MAX_FRAME};
@@ -55,7 +52,7 @@ pub struct Bench<S> {
     egress: Vec<Egress>,
     behaviour: Vec<Behaviour>,
     random: Random,
-    bus: Bus,
+    bus: AxiMaster,
     forced: [PortIndex; 2],
     manager_source: PortIndex,
     wishes: Vec<[PortIndex; 3]>,
@@ -100,7 +97,7 @@ impl<S: Simulator> Bench<S> {
             fresh_scoreboard: Scoreboard::new(&config.port_names(), losses),
             behaviour: vec![Behaviour::default(); config.ports()],
             random: Random::new(seed),
-            bus: Bus::find(&interface),
+            bus: AxiMaster::find(&interface),
             forced: ["forced_valid", "forced_ports"].map(|name| find(&interface, name)),
             manager_source: find(&interface, "manager_source"),
             wishes: wishes.collect(),

@@ -12,7 +12,7 @@ use virtio_drivers::device::net::TxBuffer;
 fn host() -> Host<Echo> {
     let ram = Ram::new();
     let mut echo = Echo::new(ram.clone());
-    let options = Options { vfs: 0, alternative_routing: false, page: 4096 };
+    let options = Options { vfs: 0, alternative_routing: false, page: 4096, words: 1024 };
     let functions = enumerate(&mut echo, &options).unwrap();
     assert_eq!(functions.len(), 1);
     Host::new(echo, ram, functions)

@@ -225,7 +225,7 @@ fn started(behaviour: Behaviour, link: LinkSettings) -> Bus<Model, Machine> {
 fn enumerates_and_reaches_registers() {
     let mut bus = bus(Behaviour::default(), LinkSettings::default());
     bus.port.pace = Pace { rx: 60, tx: 60 };
-    let options = Options { vfs: 0, alternative_routing: false, page: 4096 };
+    let options = Options { vfs: 0, alternative_routing: false, page: 4096, words: 1024 };
     let functions = enumerate(&mut bus, &options).unwrap();
     assert_eq!(functions.len(), 1);
     let [low, high] = [functions[0].words[4], functions[0].words[5]].map(u64::from);

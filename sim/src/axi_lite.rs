@@ -1,9 +1,12 @@
 //! A master of the manager's AXI4-Lite bus, one access at a time.
 
-use super::find;
 use hdl::{Interface, Simulator, interface::PortIndex};
 
-/// One channel towards the bridge.
+fn find(interface: &Interface, name: &str) -> PortIndex {
+    interface.find(name).unwrap_or_else(|| panic!("the design has no port `{name}`"))
+}
+
+/// One channel towards the slave.
 struct Channel {
     valid: PortIndex,
     ready: PortIndex,
@@ -27,7 +30,7 @@ impl Channel {
 }
 
 /// The bus and what is under way on it.
-pub struct Bus {
+pub struct AxiMaster {
     /// Write address, write data, read address.
     channels: [Channel; 3],
     awaddr: PortIndex,
@@ -42,10 +45,14 @@ pub struct Bus {
     readies: [PortIndex; 2],
 }
 
-impl Bus {
-    pub fn find(interface: &Interface) -> Bus {
+impl AxiMaster {
+    /// Binds the ports whose names begin with `axi_`.
+    ///
+    /// # Panics
+    /// If the design has none of them.
+    pub fn find(interface: &Interface) -> AxiMaster {
         let port = |name: &str| find(interface, &format!("axi_{name}"));
-        Bus {
+        AxiMaster {
             channels: ["aw", "w", "ar"].map(|name| Channel::find(interface, name)),
             awaddr: port("awaddr"),
             wdata: port("wdata"),
@@ -67,6 +74,7 @@ impl Bus {
         sim.write(self.wstrb, &[15]);
     }
 
+    /// Begins a write; until it has ended nothing else may begin.
     pub fn start_write<S: Simulator>(&mut self, sim: &mut S, address: usize, data: u32) {
         sim.write(self.awaddr, &[address as u64]);
         sim.write(self.wdata, &[data.into()]);
@@ -74,6 +82,7 @@ impl Bus {
         self.channels[1].offer(sim, true);
     }
 
+    /// Begins a read.
     pub fn start_read<S: Simulator>(&mut self, sim: &mut S, address: usize) {
         sim.write(self.araddr, &[address as u64]);
         self.channels[2].offer(sim, true);
