@@ -27,7 +27,7 @@ fn machine(config: &Config, setup: &Setup) -> Machine {
     let Nic { mut bus, places, functions, .. } = Nic::new(sim, ram.clone(), config, setup).unwrap();
     let mut policy = Policy::open(config.wires, config.functions());
     let mut manager = Manager::new(&mut bus, places[1].bars[0]);
-    for function in network_functions(config) {
+    for function in network_functions(functions.len()) {
         let mac = MacAddress::new(station(function));
         policy.insert_entry(1, mac, PortSet::from_iter([port(config, function)]));
         let device = Device { mac, mtu: 1500, speed: 10_000, duplex: 1, link_up: true, announce: false };
@@ -43,8 +43,8 @@ fn port(config: &Config, function: usize) -> usize {
 }
 
 /// All functions but the manager.
-fn network_functions(config: &Config) -> Vec<usize> {
-    (0..config.functions()).filter(|function| *function != 1).collect()
+fn network_functions(functions: usize) -> Vec<usize> {
+    (0..functions).filter(|function| *function != 1).collect()
 }
 
 fn station(number: usize) -> [u8; 6] {
@@ -94,7 +94,7 @@ fn outside(machine: &Machine) -> Vec<Vec<u8>> {
 fn everybody_reaches_everybody(setup: &Setup) {
     let config = Config::small();
     let machine = machine(&config, setup);
-    let functions = network_functions(&config);
+    let functions = network_functions(machine.functions().len());
     let mut guests: Vec<Guest<Net<16>>> = functions.iter().map(|function| machine.net(*function)).collect();
     let mut number = 0;
     for from in 0..guests.len() {
