@@ -600,7 +600,7 @@ impl Rig {
         sim.poke(fault.queue.function, function as u128);
         sim.poke(fault.queue.slot, slot as u128);
         sim.poke(fault.cause, cause);
-        let count = (self.model.faults[function] >> 16) + 1 & 0xffff;
+        let count = ((self.model.faults[function] >> 16) + 1) & 0xffff;
         self.model.faults[function] = count << 16 | (slot as u32) << 4 | cause as u32;
         self.model.broken |= 1 << function;
         self.model.happens(0);
