@@ -12,3 +12,4 @@ pub mod scenario;
 pub mod traffic;
 pub mod veb;
 pub mod verilator;
+pub mod virtio;

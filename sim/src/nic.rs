@@ -4,9 +4,12 @@
 //!   drivers, managers ─► Bus (host, link, TLP streams) ─► nic ◄─► Wires
 //! ```
 
+pub mod load;
 mod management;
+mod scene;
 mod wires;
 
+pub use scene::{Scene, Trouble};
 pub use wires::{Arrival, Wire, Wires};
 
 use crate::axi_lite::AxiMaster;

@@ -29,7 +29,7 @@ pub use host::{Behaviour, RootComplex};
 pub use interface::{Adapter, Bridge, Configuration, Platform};
 pub use iommu::{Intrusion, Iommu, Permission};
 pub use link::{Link, LinkSettings};
-pub use machine::Machine;
+pub use machine::{Host, Machine};
 pub use memory::Memory;
 pub use packet::{Packet, RoutingId};
 pub use port::{Pace, Port};

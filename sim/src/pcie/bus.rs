@@ -6,6 +6,7 @@ use super::{
     host::{Answer, Behaviour, ROOT, RequestError, RootComplex},
     interface::{Adapter, Bridge, Configuration, Platform},
     link::{Link, LinkSettings},
+    machine::{Host, Machine},
     packet::{Class, Packet, RoutingId, Status},
     port::{Port, StreamError},
 };
@@ -288,6 +289,12 @@ impl<S: Simulator, P: Platform, D: Device> Adapter for Bus<S, P, D> {
     fn write(&mut self, address: u64, data: &[u8]) -> Result<(), BusError> {
         self.host.send_raw(Packet::memory_write(ROOT, 0, address, data));
         self.step()
+    }
+}
+
+impl<S: Simulator, D: Device> Host for Bus<S, Machine, D> {
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.host.platform
     }
 }
 

@@ -1,7 +1,7 @@
 //! The simulated platform: memory behind an IOMMU, and a receiver of interrupts.
 
 use super::{
-    interface::{Origin, Platform, Refused},
+    interface::{Adapter, Origin, Platform, Refused},
     iommu::{Access, Iommu},
     memory::Memory,
 };
@@ -21,6 +21,11 @@ pub struct Machine {
     pub iommu: Iommu,
     /// In the order in which they came.
     pub interrupts: Vec<Interrupt>,
+}
+
+/// An adapter in such a host: what software has to do with.
+pub trait Host: Adapter {
+    fn machine(&mut self) -> &mut Machine;
 }
 
 impl Machine {

@@ -1,6 +1,7 @@
 //! The whole adapter below a host and between its wires.
 
 mod independent;
+mod driver;
 
 use rtl::config::Config;
 use sim::{

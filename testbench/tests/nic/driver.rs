@@ -1,0 +1,175 @@
+//! The driver of `sim::virtio` on every function: bring-up, and frames between functions and wires.
+
+use rtl::config::Config;
+use sim::{
+    ethernet::{FrameBuilder, MacAddress},
+    nic::{Scene, Setup},
+    random::Random,
+    veb::policy::Policy,
+    verilator::Verilated,
+    virtio::{
+        device::DRIVER_OK,
+        features::Features,
+        layout::Layout,
+        net::{Event, NetOptions, Packet},
+    },
+};
+use std::collections::{HashMap, VecDeque};
+use testbench::models;
+
+/// Cycles that a frame may take.
+const PATIENCE: u64 = 30_000;
+
+fn scene() -> Scene<Verilated> {
+    let config = Config::small();
+    let sim = models::nic(&config).unwrap();
+    Scene::new(sim, &config, &Setup::of(&config)).unwrap()
+}
+
+fn address(function: usize) -> MacAddress {
+    MacAddress::new([2, 0, 0, 0, 0, function as u8])
+}
+
+/// Whoever is out there.
+const STATION: MacAddress = MacAddress::new([2, 0, 0, 0, 1, 0]);
+
+/// Everybody reaches everybody: functions have their addresses, the station is behind the wire.
+fn open(scene: &mut Scene<Verilated>) {
+    let config = scene.nic.config.clone();
+    let mut policy = Policy::open(config.wires, config.functions());
+    for function in scene.functions() {
+        policy.insert_entry(0, address(function), [scene.port(function)].into_iter().collect());
+    }
+    scene.nic.set_policy(&policy).unwrap();
+}
+
+/// All features of rings, and buffers that lie anywhere.
+fn wild(packed: bool, seed: u64) -> NetOptions {
+    let plain = NetOptions::plain(packed, seed);
+    let features = plain.features
+        | Features::MRG_RXBUF
+        | Features::INDIRECT_DESC
+        | Features::EVENT_IDX
+        | Features::NOTIFICATION_DATA
+        | Features::RING_RESET
+        | Features::IN_ORDER
+        | Features::ORDER_PLATFORM;
+    let receive = Layout { parts: 3, bytes: 600..=3000, ..Layout::wild() };
+    NetOptions { features, receive, transmit: Layout::wild(), ..plain }
+}
+
+fn packet(from: MacAddress, to: MacAddress, bytes: usize, tag: u64) -> Packet {
+    let mut random = Random::fork(7, tag);
+    let payload: Vec<u8> = (0..bytes - 14).map(|_| random.word() as u8).collect();
+    Packet { frame: FrameBuilder::new(to, from).payload(payload).build(), checksum: None, tag }
+}
+
+fn no_intrusions(scene: &Scene<Verilated>) {
+    let intrusions = scene.nic.bus.host.platform.iommu.intrusions();
+    assert!(intrusions.is_empty(), "{}", intrusions[0]);
+}
+
+#[test]
+fn drivers_come_and_go_on_every_function() {
+    let mut scene = scene();
+    for function in scene.functions() {
+        for (packed, options) in [false, true].map(|packed| (packed, wild(packed, function as u64))) {
+            let pairs = scene.nic.config.pairs;
+            let net = scene.start(function, options).unwrap();
+            assert_eq!(usize::from(net.configuration.max_pairs), pairs, "function {function}");
+            let (net, host) = scene.driver(function);
+            assert!(net.device.status(host).unwrap() & DRIVER_OK != 0);
+            let machine = &mut scene.nic.bus.host.platform;
+            let net = scene.drivers.get_mut(&function).unwrap();
+            // With an empty bridge a frame goes nowhere, but is done with.
+            assert!(net.send(machine, 0, &packet(address(function), STATION, 60, 5)));
+            let mut sent = false;
+            for _ in 0..PATIENCE {
+                sent |= scene.step().unwrap().contains(&(function, Event::Sent { pair: 0, tag: 5 }));
+            }
+            assert!(sent, "function {function}, packed {packed}");
+            assert_eq!(scene.stop(function).unwrap(), Vec::<u64>::new());
+        }
+    }
+    no_intrusions(&scene);
+}
+
+/// Sends frames between all functions and the wire, and compares what arrives where.
+fn ping(options: impl Fn(usize) -> NetOptions, frames: u64) {
+    let mut scene = scene();
+    open(&mut scene);
+    let functions = scene.functions();
+    for &function in &functions {
+        scene.start(function, options(function)).unwrap();
+    }
+    let mut random = Random::new(9);
+    // What is on its way, by sender and receiver; `None` is the wire.
+    let mut expected: HashMap<(Option<usize>, Option<usize>), VecDeque<Vec<u8>>> = HashMap::new();
+    let of_address = |bytes: &[u8]| functions.iter().copied().find(|it| address(*it).bytes() == bytes);
+    let (mut given, mut sent, mut arrived, mut seen) = (0, 0, 0, 0);
+    let mut last = scene.nic.bus.now();
+    while sent + arrived < 2 * frames {
+        let from = *random.pick(&[None, Some(0), Some(2), Some(3), Some(4)]);
+        let to = *random.pick(&[None, Some(0), Some(2), Some(3), Some(4)]);
+        let on_the_way = given - arrived;
+        if from != to && given < frames && on_the_way < 8 && random.chance(20) {
+            let bytes = 60 + random.below(1400);
+            let mac = |of: Option<usize>| of.map_or(STATION, address);
+            let packet = packet(mac(from), mac(to), bytes, given);
+            let is_given = match from {
+                Some(function) => {
+                    let net = scene.drivers.get_mut(&function).unwrap();
+                    net.send(&mut scene.nic.bus.host.platform, 0, &packet)
+                }
+                None => {
+                    scene.nic.bus.device.0[0].send(packet.frame.clone());
+                    sent += 1;
+                    true
+                }
+            };
+            if is_given {
+                given += 1;
+                expected.entry((from, to)).or_default().push_back(packet.frame);
+            }
+        }
+        let mut arrivals = vec![];
+        for (function, event) in scene.step().unwrap() {
+            match event {
+                Event::Received { pair: 0, frame, .. } => arrivals.push((Some(function), frame)),
+                Event::Sent { .. } => sent += 1,
+                other => panic!("function {function}: {other:?}"),
+            }
+        }
+        let wire = &scene.nic.bus.device.0[0];
+        arrivals.extend(wire.from_adapter[seen..].iter().map(|arrival| (None, arrival.data.clone())));
+        seen = wire.from_adapter.len();
+        for (to, frame) in arrivals {
+            let from = of_address(&frame[6..12]);
+            let first = expected.get_mut(&(from, to)).and_then(VecDeque::pop_front);
+            assert_eq!(first.as_ref(), Some(&frame), "from {from:?} to {to:?}");
+            arrived += 1;
+            last = scene.nic.bus.now();
+        }
+        let waited = scene.nic.bus.now() - last;
+        assert!(waited < PATIENCE, "{given} given, {sent} sent, {arrived} arrived");
+    }
+    for function in functions {
+        assert_eq!(scene.stop(function).unwrap(), Vec::<u64>::new());
+    }
+    no_intrusions(&scene);
+}
+
+#[test]
+fn frames_between_functions_and_the_wire_split() {
+    ping(|function| NetOptions::plain(false, function as u64), 200);
+}
+
+#[test]
+fn frames_between_functions_and_the_wire_packed() {
+    ping(|function| NetOptions::plain(true, function as u64), 200);
+}
+
+#[test]
+fn frames_with_every_feature_and_buffers_anywhere() {
+    ping(|function| wild(function % 2 == 0, 10 + function as u64), 400);
+}
