@@ -23,7 +23,8 @@ mod tests;
 pub use hooks::{Access, Dma, RawNet};
 pub use ram::Ram;
 
-use sim::pcie::{Adapter, Function};
+use hdl::Simulator;
+use sim::pcie::{Adapter, Bus, Device, Function, Intrusion};
 use slot::Slot;
 use std::{cell::RefCell, rc::Rc};
 use virtio_drivers::{
@@ -38,18 +39,33 @@ use virtio_drivers::{
 /// The crate's network driver with its own buffers.
 pub type Net<const SIZE: usize> = VirtIONet<Dma, PciTransport, SIZE>;
 
-/// An adapter with the memory of its host.
+/// An adapter that acts on such memory.
+pub trait Lender: Adapter {
+    fn ram(&mut self) -> &mut Ram;
+}
+
+impl<S: Simulator, D: Device> Lender for Bus<S, Ram, D> {
+    fn ram(&mut self) -> &mut Ram {
+        &mut self.host.platform
+    }
+}
+
+/// An adapter with its functions.
 pub struct Host<A> {
     /// Not borrowed while a driver is called.
     pub adapter: Rc<RefCell<A>>,
-    pub ram: Ram,
     functions: Vec<Function>,
 }
 
-impl<A: Adapter + 'static> Host<A> {
-    /// `ram` is the platform that the adapter acts on, and `functions` are as they were enumerated.
-    pub fn new(adapter: A, ram: Ram, functions: Vec<Function>) -> Host<A> {
-        Host { adapter: Rc::new(RefCell::new(adapter)), ram, functions }
+impl<A: Lender + 'static> Host<A> {
+    /// `functions` are as they were enumerated.
+    pub fn new(adapter: A, functions: Vec<Function>) -> Host<A> {
+        Host { adapter: Rc::new(RefCell::new(adapter)), functions }
+    }
+
+    /// What functions did to memory that they must not do, since the last call.
+    pub fn take_intrusions(&self) -> Vec<Intrusion> {
+        self.adapter.borrow_mut().ram().machine.iommu.take_intrusions()
     }
 
     /// As they were enumerated.
@@ -69,7 +85,7 @@ impl<A: Adapter + 'static> Host<A> {
         index: usize,
         make: impl FnOnce(PciTransport) -> Result<T, E>,
     ) -> Result<Guest<T>, E> {
-        let slot = Slot::new(self.adapter.clone(), self.ram.clone(), &self.functions, index);
+        let slot = Slot::new(self.adapter.clone(), &self.functions, index);
         let mut guest = Guest { slot: Rc::new(slot), driver: None };
         let id = self.functions[index].id;
         let place = DeviceFunction { bus: id.bus(), device: id.number() >> 3, function: id.number() & 7 };

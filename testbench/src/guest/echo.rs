@@ -1,7 +1,7 @@
 //! A network device in plain Rust, from virtio 1.2: a function that sends every frame back to where it came from. One buffer
 //! moves each time that it is waited for.
 
-use super::Ram;
+use super::{Lender, Ram};
 use sim::pcie::{
     Adapter, Bridge, Configuration, RoutingId,
     interface::{Origin, Platform},
@@ -41,7 +41,7 @@ struct Queue {
 
 /// See the module.
 pub struct Echo {
-    ram: Ram,
+    pub ram: Ram,
     bridge: Bridge,
     words: Vec<u32>,
     selects: [u32; 2],
@@ -58,7 +58,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    pub fn new(ram: Ram) -> Echo {
+    pub fn new() -> Echo {
         let mut words = vec![0; 1024];
         words[0] = 0x1041_1AF4;
         words[1] = 1 << 20;
@@ -75,7 +75,7 @@ impl Echo {
             words[at + 4] = if kind == 2 { 4 } else { 0 };
         }
         Echo {
-            ram,
+            ram: Ram::new(),
             bridge: Bridge::default(),
             words,
             selects: [0; 2],
@@ -136,7 +136,8 @@ impl Echo {
         self.queues[index].taken = taken.wrapping_add(1);
         if self.accepted & EVENT_IDX != 0 {
             let event = self.queues[index].taken.to_le_bytes();
-            self.ram.write(self.origin(), device + 4 + 8 * u64::from(size), &event);
+            let origin = self.origin();
+            self.ram.write(origin, device + 4 + 8 * u64::from(size), &event);
         }
         Some((head, parts))
     }
@@ -171,7 +172,8 @@ impl Echo {
         data[10..12].copy_from_slice(&1u16.to_le_bytes());
         let written = data.len() as u32;
         data.resize(if self.overruns { length as usize + 1 } else { data.len() }, 0);
-        self.ram.write(self.origin(), address, &data);
+        let origin = self.origin();
+        self.ram.write(origin, address, &data);
         self.give(0, head, written);
     }
 
@@ -222,6 +224,12 @@ impl Configuration for Echo {
             self.echo();
         }
         Ok(())
+    }
+}
+
+impl Lender for Echo {
+    fn ram(&mut self) -> &mut Ram {
+        &mut self.ram
     }
 }
 

@@ -136,12 +136,12 @@ pub struct Dma;
 unsafe impl Hal for Dma {
     fn dma_alloc(pages: usize, direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
         let slot = here();
-        slot.ram.lend_pages(slot.id, pages, permission(direction))
+        slot.ram(|ram| ram.lend_pages(slot.id, pages, permission(direction)))
     }
 
     unsafe fn dma_dealloc(address: PhysAddr, start: NonNull<u8>, pages: usize) -> i32 {
         let slot = here();
-        let given = slot.ram.take_pages(slot.id, address);
+        let given = slot.ram(|ram| ram.take_pages(slot.id, address));
         assert_eq!(
             (given.start(), given.bytes()),
             (start, pages * PAGE_SIZE),
@@ -157,12 +157,13 @@ unsafe impl Hal for Dma {
     unsafe fn share(buffer: NonNull<[u8]>, direction: BufferDirection) -> PhysAddr {
         let slot = here();
         // SAFETY: the caller says that it is valid, and that nobody else has it during this call.
-        slot.ram.lend(slot.id, unsafe { buffer.as_ref() }, permission(direction))
+        let data = unsafe { buffer.as_ref() };
+        slot.ram(|ram| ram.lend(slot.id, data, permission(direction)))
     }
 
     unsafe fn unshare(address: PhysAddr, mut buffer: NonNull<[u8]>, direction: BufferDirection) {
         let slot = here();
-        let data = slot.ram.take(slot.id, address);
+        let data = slot.ram(|ram| ram.take(slot.id, address));
         assert_eq!(data.len(), buffer.len(), "buffers come back as they were");
         if direction != BufferDirection::DriverToDevice {
             // SAFETY: as in `share`; it is a buffer that the device writes, so the driver has it to write.

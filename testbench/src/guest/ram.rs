@@ -7,10 +7,9 @@ use sim::pcie::{
     iommu,
 };
 use std::{
-    cell::{RefCell, RefMut},
+    borrow::{Borrow, BorrowMut},
     collections::BTreeMap,
     ptr::NonNull,
-    rc::Rc,
 };
 
 /// What functions are given lies here, the same addresses for all of them: who takes the ID of another finds other data.
@@ -21,13 +20,11 @@ const PAGE: u64 = 4096;
 /// What a buffer holds that the device is to write: what it leaves out is seen.
 const UNWRITTEN: u8 = 0xA5;
 
-/// A handle; its copies are the same memory.
-#[derive(Clone, Default)]
-pub struct Ram(Rc<RefCell<State>>);
-
+/// The platform that an adapter acts on.
 #[derive(Default)]
-struct State {
-    machine: Machine,
+pub struct Ram {
+    /// The IOMMU and the interrupts; its memory holds the buffers, but not the rings.
+    pub machine: Machine,
     /// By where they are in memory.
     pages: BTreeMap<u64, Pages>,
     loans: BTreeMap<(RoutingId, u64), Loan>,
@@ -42,9 +39,13 @@ struct Loan {
     bytes: usize,
 }
 
-impl State {
+impl Ram {
+    pub fn new() -> Ram {
+        Ram::default()
+    }
+
     /// Maps memory that nobody had before. Pages without a mapping lie on both sides.
-    fn lend(&mut self, id: RoutingId, bytes: usize, skew: u64, permission: Permission) -> (u64, u64) {
+    fn begin(&mut self, id: RoutingId, bytes: usize, skew: u64, permission: Permission) -> (u64, u64) {
         let room = (skew + bytes as u64).next_multiple_of(PAGE) + PAGE;
         let named = self.named.entry(id).or_default();
         let (memory, address) = (PAGE + self.used, FIRST_ADDRESS + *named + skew);
@@ -55,7 +56,7 @@ impl State {
         (address, memory)
     }
 
-    fn take(&mut self, id: RoutingId, address: u64) -> Loan {
+    fn end(&mut self, id: RoutingId, address: u64) -> Loan {
         let loan = self.loans.remove(&(id, address));
         self.machine.iommu.unmap(id, address..address + 1);
         loan.unwrap_or_else(|| panic!("{id} was not given {address:#x}"))
@@ -67,75 +68,58 @@ impl State {
         let offset = (memory - start) as usize;
         (offset + bytes <= pages.bytes()).then_some((pages, offset))
     }
-}
-
-impl Ram {
-    pub fn new() -> Ram {
-        Ram::default()
-    }
-
-    /// The IOMMU and the interrupts; its memory holds the buffers, but not the rings.
-    pub fn machine(&self) -> RefMut<'_, Machine> {
-        RefMut::map(self.0.borrow_mut(), |state| &mut state.machine)
-    }
 
     pub(super) fn lend_pages(
-        &self,
+        &mut self,
         id: RoutingId,
         count: usize,
         permission: Permission,
     ) -> (u64, NonNull<u8>) {
-        let mut state = self.0.borrow_mut();
         let pages = Pages::new(count);
         let start = pages.start();
-        let (address, memory) = state.lend(id, pages.bytes(), 0, permission);
-        state.pages.insert(memory, pages);
+        let (address, memory) = self.begin(id, pages.bytes(), 0, permission);
+        self.pages.insert(memory, pages);
         (address, start)
     }
 
-    pub(super) fn take_pages(&self, id: RoutingId, address: u64) -> Pages {
-        let mut state = self.0.borrow_mut();
-        let Loan { memory, .. } = state.take(id, address);
-        state.pages.remove(&memory).unwrap_or_else(|| panic!("{id} was given no pages at {address:#x}"))
+    pub(super) fn take_pages(&mut self, id: RoutingId, address: u64) -> Pages {
+        let Loan { memory, .. } = self.end(id, address);
+        self.pages.remove(&memory).unwrap_or_else(|| panic!("{id} was given no pages at {address:#x}"))
     }
 
     /// Gives a buffer, at any alignment.
-    pub(super) fn lend(&self, id: RoutingId, data: &[u8], permission: Permission) -> u64 {
-        let mut state = self.0.borrow_mut();
-        let skew = state.used / PAGE * 13 % PAGE;
-        let (address, memory) = state.lend(id, data.len(), skew, permission);
+    pub(super) fn lend(&mut self, id: RoutingId, data: &[u8], permission: Permission) -> u64 {
+        let skew = self.used / PAGE * 13 % PAGE;
+        let (address, memory) = self.begin(id, data.len(), skew, permission);
         match permission.read {
-            true => state.machine.memory.write(memory, data),
-            false => state.machine.memory.write(memory, &vec![UNWRITTEN; data.len()]),
+            true => self.machine.memory.write(memory, data),
+            false => self.machine.memory.write(memory, &vec![UNWRITTEN; data.len()]),
         }
         address
     }
 
-    pub(super) fn take(&self, id: RoutingId, address: u64) -> Vec<u8> {
-        let mut state = self.0.borrow_mut();
-        let Loan { memory, bytes } = state.take(id, address);
-        state.machine.memory.bytes(memory, bytes)
+    pub(super) fn take(&mut self, id: RoutingId, address: u64) -> Vec<u8> {
+        let Loan { memory, bytes } = self.end(id, address);
+        self.machine.memory.bytes(memory, bytes)
     }
 
     /// Takes everything from a function.
-    pub(super) fn take_all(&self, id: RoutingId) {
-        let mut state = self.0.borrow_mut();
+    pub(super) fn take_all(&mut self, id: RoutingId) {
         let addresses: Vec<u64> =
-            state.loans.range((id, 0)..=(id, u64::MAX)).map(|((_, at), _)| *at).collect();
+            self.loans.range((id, 0)..=(id, u64::MAX)).map(|((_, at), _)| *at).collect();
         for address in addresses {
-            let Loan { memory, .. } = state.take(id, address);
-            state.pages.remove(&memory);
+            let Loan { memory, .. } = self.end(id, address);
+            self.pages.remove(&memory);
         }
     }
 
     /// What the driver of this function sees in pages at an address of the function.
     pub(super) fn word(&self, id: RoutingId, address: u64) -> u16 {
-        let state = self.0.borrow();
         let mut word = [0; 2];
-        let loan = state.loans.range(..=(id, address)).next_back().filter(|((owner, _), _)| *owner == id);
+        let loan = self.loans.range(..=(id, address)).next_back().filter(|((owner, _), _)| *owner == id);
         let ((_, start), Loan { memory, .. }) =
             loan.unwrap_or_else(|| panic!("{id} has nothing at {address:#x}"));
-        let place = state.pages(memory + (address - start), word.len());
+        let place = self.pages(memory + (address - start), word.len());
         let (pages, offset) = place.unwrap_or_else(|| panic!("{id} has no pages at {address:#x}"));
         pages.read(offset, &mut word);
         u16::from_le_bytes(word)
@@ -144,14 +128,13 @@ impl Ram {
 
 impl Platform for Ram {
     fn read(&mut self, origin: Origin, address: u64, data: &mut [u8]) -> Result<(), Refused> {
-        let mut state = self.0.borrow_mut();
-        let runs = state.machine.iommu.translate(origin, iommu::Access::Read, address, data.len());
+        let runs = self.machine.iommu.translate(origin, iommu::Access::Read, address, data.len());
         let mut rest = data;
         for (memory, length) in runs.ok_or(Refused)? {
             let (part, after) = rest.split_at_mut(length);
-            match state.pages(memory, length) {
+            match self.pages(memory, length) {
                 Some((pages, offset)) => pages.read(offset, part),
-                None => state.machine.memory.read(memory, part),
+                None => self.machine.memory.read(memory, part),
             }
             rest = after;
         }
@@ -159,20 +142,31 @@ impl Platform for Ram {
     }
 
     fn write(&mut self, origin: Origin, address: u64, data: &[u8]) {
-        let mut state = self.0.borrow_mut();
-        let runs = state.machine.iommu.translate(origin, iommu::Access::Write, address, data.len());
+        let runs = self.machine.iommu.translate(origin, iommu::Access::Write, address, data.len());
         let mut rest = data;
         for (memory, length) in runs.into_iter().flatten() {
             let (part, after) = rest.split_at(length);
-            match state.pages(memory, length) {
+            match self.pages(memory, length) {
                 Some((pages, offset)) => pages.write(offset, part),
-                None => state.machine.memory.write(memory, part),
+                None => self.machine.memory.write(memory, part),
             }
             rest = after;
         }
     }
 
     fn interrupt(&mut self, origin: Origin, address: u64, data: u32) {
-        self.machine().interrupt(origin, address, data);
+        self.machine.interrupt(origin, address, data);
+    }
+}
+
+impl Borrow<Machine> for Ram {
+    fn borrow(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+impl BorrowMut<Machine> for Ram {
+    fn borrow_mut(&mut self) -> &mut Machine {
+        &mut self.machine
     }
 }

@@ -1,7 +1,7 @@
 //! A function of an adapter as a guest sees it: its configuration space, its registers, and when time passes.
 
-use super::{hooks::Pages, ram::Ram};
-use sim::pcie::{Adapter, Function, RoutingId};
+use super::{Lender, hooks::Pages, ram::Ram};
+use sim::pcie::{Function, RoutingId};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -29,9 +29,10 @@ trait Wires {
     fn load(&mut self, address: u64, data: &mut [u8]);
     fn store(&mut self, address: u64, data: &[u8]);
     fn pass(&mut self, cycles: u64);
+    fn ram(&mut self) -> &mut Ram;
 }
 
-impl<A: Adapter> Wires for A {
+impl<A: Lender> Wires for A {
     /// Requests that are not supported read as ones, as root ports make it.
     fn configuration(&mut self, id: RoutingId, offset: u16) -> u32 {
         let word = self.read_configuration(id, offset).unwrap_or_else(|error| panic!("{id}: {error}"));
@@ -53,6 +54,10 @@ impl<A: Adapter> Wires for A {
 
     fn pass(&mut self, cycles: u64) {
         self.wait(cycles).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn ram(&mut self) -> &mut Ram {
+        Lender::ram(self)
     }
 }
 
@@ -152,7 +157,6 @@ fn structure(words: &[u32], kind: u32) -> (u16, Range<u64>) {
 /// See the module.
 pub(super) struct Slot {
     adapter: Rc<RefCell<dyn Wires>>,
-    pub ram: Ram,
     pub id: RoutingId,
     stand: Option<Stand>,
     /// What the driver takes for registers, and the addresses that they stand for. Only the places of the pages count.
@@ -167,12 +171,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub fn new<A: Adapter + 'static>(
-        adapter: Rc<RefCell<A>>,
-        ram: Ram,
-        functions: &[Function],
-        index: usize,
-    ) -> Slot {
+    pub fn new<A: Lender + 'static>(adapter: Rc<RefCell<A>>, functions: &[Function], index: usize) -> Slot {
         let function = &functions[index];
         let stand = function.is_virtual.then(|| {
             let mut others = functions.iter();
@@ -181,7 +180,6 @@ impl Slot {
         });
         let mut slot = Slot {
             adapter,
-            ram,
             id: function.id,
             stand,
             windows: RefCell::default(),
@@ -193,8 +191,13 @@ impl Slot {
         };
         slot.common = slot.place(structure(&function.words, 1));
         slot.notify = slot.place(structure(&function.words, 2));
-        slot.ram.machine().iommu.attach(function.id);
+        slot.ram(|ram| ram.machine.iommu.attach(function.id));
         slot
+    }
+
+    /// Uses the memory of the host.
+    pub fn ram<R>(&self, act: impl FnOnce(&mut Ram) -> R) -> R {
+        act(self.adapter.borrow_mut().ram())
     }
 
     fn place(&self, (bar, bytes): (u16, Range<u64>)) -> Range<u64> {
@@ -261,7 +264,7 @@ impl Slot {
     fn await_used(&self, queue: u16) {
         let [driver, device] = self.areas.borrow()[&queue];
         for _ in 0..PATIENCE / 16 {
-            if self.ram.word(self.id, driver + 2) == self.ram.word(self.id, device + 2) {
+            if self.ram(|ram| ram.word(self.id, driver + 2) == ram.word(self.id, device + 2)) {
                 return;
             }
             self.adapter.borrow_mut().pass(16);
@@ -271,6 +274,6 @@ impl Slot {
 
     /// The driver is gone.
     pub fn leave(&self) {
-        self.ram.take_all(self.id);
+        self.ram(|ram| ram.take_all(self.id));
     }
 }

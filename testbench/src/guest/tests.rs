@@ -1,5 +1,5 @@
 use super::{
-    Guest, Host, Net, RECEIVE, Ram, TRANSMIT,
+    Guest, Host, Net, RECEIVE, TRANSMIT,
     echo::{Echo, ID, MAC},
 };
 use sim::pcie::{
@@ -10,12 +10,11 @@ use sim::pcie::{
 use virtio_drivers::device::net::TxBuffer;
 
 fn host() -> Host<Echo> {
-    let ram = Ram::new();
-    let mut echo = Echo::new(ram.clone());
+    let mut echo = Echo::new();
     let options = Options { vfs: 0, alternative_routing: false, page: 4096, words: 1024 };
     let functions = enumerate(&mut echo, &options).unwrap();
     assert_eq!(functions.len(), 1);
-    Host::new(echo, ram, functions)
+    Host::new(echo, functions)
 }
 
 fn frame(number: usize) -> Vec<u8> {
@@ -43,7 +42,7 @@ fn frames_come_back() {
     assert!(!guest.with(|net| net.can_recv()));
     assert_eq!(guest.with(|net| net.ack_interrupt().bits()), 1);
     assert_eq!(guest.with(|net| net.ack_interrupt().bits()), 0);
-    assert_eq!(host.ram.machine().iommu.intrusions(), []);
+    assert_eq!(host.take_intrusions(), []);
 }
 
 /// Several buffers under way at once, and a call that waits for a frame.
@@ -69,7 +68,7 @@ fn raw_buffers_come_back() {
         }
         assert!(!guest.with(|raw| raw.end_send()).unwrap());
     }
-    assert_eq!(host.ram.machine().iommu.intrusions(), []);
+    assert_eq!(host.take_intrusions(), []);
 }
 
 /// A byte behind the buffer is not mapped.
@@ -79,7 +78,7 @@ fn who_writes_too_much_is_caught() {
     let mut guest = host.net::<8>(0);
     host.adapter.borrow_mut().overruns = true;
     send(&mut guest, &frame(3));
-    let intrusions = host.ram.machine().iommu.take_intrusions();
+    let intrusions = host.take_intrusions();
     assert_eq!(intrusions.len(), 1);
     assert_eq!((intrusions[0].bytes, intrusions[0].reason), (2049, Reason::Unmapped));
     // Nothing of it was written.
@@ -98,11 +97,11 @@ fn a_driver_that_is_gone_leaves_nothing() {
     }
     send(&mut guest, &frame(1));
     let origin = Origin { requester: ID, time: 0 };
-    let mut ram = host.ram.clone();
-    assert!(rings.iter().all(|ring| ram.read(origin, *ring, &mut [0; 16]).is_ok()));
+    let is_mapped = |ring: &u64| host.adapter.borrow_mut().ram.read(origin, *ring, &mut [0; 16]).is_ok();
+    assert!(rings.iter().all(is_mapped));
     drop(guest);
     assert_eq!(host.adapter.borrow().status, 0);
-    assert!(rings.iter().all(|ring| ram.read(origin, *ring, &mut [0; 16]).is_err()));
+    assert!(!rings.iter().any(is_mapped));
     // The next one finds the device as new.
     let mut guest = host.net::<8>(0);
     send(&mut guest, &frame(2));

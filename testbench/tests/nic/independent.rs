@@ -22,9 +22,8 @@ const PATIENCE: usize = 100_000;
 
 /// An adapter whose manager has set it up: functions know their addresses, and the bridge knows where they are.
 fn machine(config: &Config, setup: &Setup) -> Machine {
-    let ram = Ram::new();
     let sim = models::nic(config).unwrap();
-    let Nic { mut bus, places, functions, .. } = Nic::new(sim, ram.clone(), config, setup).unwrap();
+    let Nic { mut bus, places, functions, .. } = Nic::new(sim, Ram::new(), config, setup).unwrap();
     let mut policy = Policy::open(config.wires, config.functions());
     let mut manager = Manager::new(&mut bus, places[1].bars[0]);
     for function in network_functions(functions.len()) {
@@ -34,7 +33,7 @@ fn machine(config: &Config, setup: &Setup) -> Machine {
         manager.set_device(function, &device).unwrap();
     }
     manager.apply_policy(&policy).unwrap();
-    Host::new(bus, ram, functions)
+    Host::new(bus, functions)
 }
 
 /// Ports of the bridge: wires, the manager, which is function 1, the physical function, the virtual ones.
@@ -123,7 +122,7 @@ fn everybody_reaches_everybody(setup: &Setup) {
     }
     drop(guests);
     machine.wait(5000);
-    assert_eq!(machine.ram.machine().iommu.intrusions(), []);
+    assert_eq!(machine.take_intrusions(), []);
 }
 
 #[test]
@@ -191,7 +190,7 @@ fn many_buffers_at_once() {
         assert!(waited < PATIENCE, "{sent:?} sent, {got:?} got, {from_wire} of the wire");
     }
     assert_eq!(outside(&machine), Vec::<Vec<u8>>::new());
-    assert_eq!(machine.ram.machine().iommu.intrusions(), []);
+    assert_eq!(machine.take_intrusions(), []);
 }
 
 /// Drivers come and go, in the middle of what others send; who stays loses nothing.
@@ -221,5 +220,5 @@ fn drivers_come_and_go() {
             assert!(receive(&machine, &mut other) == data, "round {round}, frame {number}");
         }
     }
-    assert_eq!(machine.ram.machine().iommu.intrusions(), []);
+    assert_eq!(machine.take_intrusions(), []);
 }
