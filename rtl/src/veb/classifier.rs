@@ -5,6 +5,7 @@ mod checks;
 use super::{
     destinations::{Facts, destinations},
     ethertypes::{EthertypeRow, ethertypes},
+    filters::{FilterChange, filters},
     mac_table::{Key, MacRow, mac_table},
     mirror::{MirrorRule, mirror},
     policy::{PolicyWrite, PortPolicy, Wishes, policy},
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, MAX_FRAME},
+    pcie::configuration::function_bits,
     prim, register_map as map,
 };
 use hdl::*;
@@ -43,6 +45,22 @@ pub struct ClassifierIo {
     #[input]
     #[ty(vec![Wishes::ty(); config.ports()])]
     pub wishes: Vec<Wishes>,
+    /// Ports whose wish for all unicast frames counts, as their rows say.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_unicast: Bits,
+    /// Likewise of multicast frames.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_multicast: Bits,
+    /// Changes of the functions' filters. No frame waits for them: each sees all of a change or nothing.
+    #[input]
+    #[ty(Stream::ty(FilterChange::ty(config)))]
+    pub filter: Stream<FilterChange>,
+    /// Clears the filters of a function; taken when that is done.
+    #[input]
+    #[ty(Stream::ty(bits(function_bits(config))))]
+    pub forget: Stream<Bits>,
     /// Commands for the tables PORT, VLAN, MULTICAST, MAC, MIRROR and ETHERTYPE; others must not come here.
     #[input]
     pub row: Stream<RowRequest>,
@@ -171,7 +189,7 @@ enum Engine {
 ///            0: policy     1: keys        2: answers              3: rules           4: mirrors
 ///  frame ─► received ───► parsed ──────► asked ────────────────► known ───────────► settled ──────► decision
 ///             │ ▲          │ MAC table ───┴─ 4 lookups ─► sets    │ destinations     │ mirror
-///             policy       └─────────────── VLAN, MULTICAST rows ┘
+///             policy       └────── VLAN, MULTICAST rows, filters ┘
 /// ```
 ///
 /// A frame stays four cycles in each slot, because it takes four lookups in the table of addresses: destination and
@@ -191,10 +209,16 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let macs = mac_table(config);
         let vlans = row_memory(4096, 2 * ports);
         let multicasts = row_memory(MULTICAST_ROWS, ports);
+        let filters = filters(config);
+        filters.change.connect(&io.filter);
+        filters.forget.connect(&io.forget);
         let ethertypes = ethertypes();
         let destinations = destinations(config);
         let mirror = mirror(config);
         policy.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
+
+        io.may_unicast.set(policy.may_unicast);
+        io.may_multicast.set(policy.may_multicast);
 
         // Slots 1 to 5 move on together, in the last of four cycles. While all are empty that is now.
         let engine = reg_enum(Engine::Clear);
@@ -305,7 +329,11 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
         vlans.index.set(asked.meta.vid);
         multicasts.index.set(multicast_index);
+        filters.hash.set(multicast_index);
+        filters.vid.set(asked.meta.vid);
         let vlan = VlanRow::ty(config).unpack(vlans.row);
+        // Wires have no filters.
+        let of_ports = |functions: Bits| cat([functions, lit(0, config.wires)]);
         let claims = reg_without_reset(bits(ports));
         let owners = reg_without_reset(bits(ports));
         when(advance, || {
@@ -332,7 +360,9 @@ pub fn classifier(config: &Config) -> ClassifierIo {
                 default_ports: asked.default_ports,
                 members: vlan.members,
                 claims,
-                subscribers: multicasts.row,
+                subscribers: multicasts.row | of_ports(filters.group),
+                // Without a tag it is for nobody's filter.
+                listed: vlan.untagged | of_ports(filters.vlan),
                 owners: owners | macs.ports,
             });
         });
@@ -447,7 +477,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
 
         names_row.set(point | engine.is(Engine::Read));
-        let clear = policy.clear & vlans.clear & multicasts.clear & macs.clear & io.others_clear;
+        let clear = policy.clear & vlans.clear & filters.clear & multicasts.clear & macs.clear & io.others_clear;
         io.clear.set(!engine.is(Engine::Clear));
         engine.cases(|e| match e {
             Engine::Clear => {

@@ -27,6 +27,9 @@ pub struct Facts {
     /// Functions that want multicasts of its hash.
     #[ty(bits(config.ports()))]
     pub subscribers: Bits,
+    /// Ports that get it without a tag, or want its VLAN's frames with one.
+    #[ty(bits(config.ports()))]
+    pub listed: Bits,
     /// Ports that have an entry for its source.
     #[ty(bits(config.ports()))]
     pub owners: Bits,
@@ -55,7 +58,8 @@ pub struct DestinationsIo {
 /// - From a wire: to the functions that want the frame or, if nobody claims it, to the wire's default ports; not back to
 ///   a function that sent it (`prune`), and nothing that a function sent to an isolated one. Never to a wire.
 ///
-/// All within the members of its VLAN and the ports that may receive, and never to its source.
+/// All within the members of its VLAN and the ports that may receive, never to its source, and with a tag only to functions
+/// that do not filter its VLAN out. Such a function still claims its addresses: what it does not want is for nobody else.
 ///
 /// ```text
 ///  facts ─► wanted, reachable, claimed ─► here, pruned, known ─► ports
@@ -73,7 +77,7 @@ pub fn destinations(config: &Config) -> DestinationsIo {
         // Who could get it, who wants it, and whether anybody has it as its own.
         let allowed = policy.egress & (facts.members | policy.all_vlans);
         let reachable = reg_without_reset(set);
-        reachable.set(allowed & !facts.source);
+        reachable.set(allowed & !facts.source & (facts.listed | !policy.filter));
         let wanted = reg_without_reset(set);
         facts.cast.cases(|cast| match cast {
             Cast::Unicast => wanted.set(facts.claims | policy.all_unicast),

@@ -176,6 +176,7 @@ impl State {
                 unicast: wants.contains(&Promiscuity::Unicast),
                 multicast: wants.contains(&Promiscuity::Multicast),
                 vlan: wants.contains(&Promiscuity::Vlan),
+                filter: false,
             };
         }
         if let Some(ports) = &settings.default_ports {

@@ -99,7 +99,7 @@ fn groups_are_for_those_whose_hash_or_entry_or_wish_it_is() {
 fn promiscuous_functions_get_a_copy_more() {
     let policy = with(|policy| {
         policy.wishes[VF2] = Wishes { unicast: true, ..Wishes::default() };
-        policy.wishes[VF3] = Wishes { unicast: true, multicast: true, vlan: true };
+        policy.wishes[VF3] = Wishes { unicast: true, multicast: true, vlan: true, filter: false };
         policy.ports[VF3] = PortPolicy { may_unicast: false, ..PortPolicy::open(1) };
     });
     expect(&policy, VF0, frame(VF0, host(VF1)), Ok(ports([VF1, VF2])));
@@ -195,7 +195,7 @@ fn isolated_functions_get_nothing_of_functions_not_even_over_the_wire() {
 fn wires_do_not_reach_wires() {
     let policy = with(|policy| {
         policy.ports[WIRE0].default_ports = ports([WIRE0, WIRE1, PF]);
-        policy.wishes[WIRE1] = Wishes { unicast: true, multicast: true, vlan: true };
+        policy.wishes[WIRE1] = Wishes { unicast: true, multicast: true, vlan: true, filter: false };
         policy.set_multicast(multicast_hash(OTHER_GROUP), ports([WIRE1]));
     });
     expect(&policy, WIRE0, frame(50, stranger()), Ok(ports([PF])));
