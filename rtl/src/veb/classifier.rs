@@ -144,8 +144,6 @@ struct Known {
     source_is_group: Bool,
     #[ty(Facts::ty(config))]
     facts: Facts,
-    #[ty(bits(config.ports()))]
-    untagged: Bits,
 }
 
 /// Fourth slot: the destinations are known.
@@ -351,7 +349,6 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             known.verdict.set(asked.verdict);
             known.reserved.set(asked.reserved);
             known.source_is_group.set(asked.source_is_group);
-            known.untagged.set(vlan.untagged);
             known.facts.set(Facts {
                 source: prim::decode(asked.meta.port, ports),
                 from_wire: asked.meta.port.lt(config.wires),
@@ -360,9 +357,10 @@ pub fn classifier(config: &Config) -> ClassifierIo {
                 default_ports: asked.default_ports,
                 members: vlan.members,
                 claims,
-                subscribers: multicasts.row | of_ports(filters.group),
-                // Without a tag it is for nobody's filter.
-                listed: vlan.untagged | of_ports(filters.vlan),
+                subscribers: multicasts.row,
+                groups: of_ports(filters.group),
+                untagged: vlan.untagged,
+                listed: of_ports(filters.vlan),
                 owners: owners | macs.ports,
             });
         });
@@ -399,7 +397,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             settled.raw.set(raw);
             settled.source.set(facts.source);
             settled.destinations.set(raw.mux(special, destinations.ports));
-            settled.untagged.set(known.untagged);
+            settled.untagged.set(facts.untagged);
         });
         mirror.source.set(settled.source);
         mirror.vid.set(settled.meta.vid);
@@ -477,7 +475,8 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
 
         names_row.set(point | engine.is(Engine::Read));
-        let clear = policy.clear & vlans.clear & filters.clear & multicasts.clear & macs.clear & io.others_clear;
+        let clear =
+            policy.clear & vlans.clear & filters.clear & multicasts.clear & macs.clear & io.others_clear;
         io.clear.set(!engine.is(Engine::Clear));
         engine.cases(|e| match e {
             Engine::Clear => {

@@ -229,7 +229,8 @@ pub fn control(config: &Config) -> ControlIo {
         // Who is next. A queue that was drained counts when the store has forgotten it, too.
         let waiting = vector((0..count).map(|function| io.chains.bit(function << slot_bits(config) | slot)));
         let drained = reg(bits(count));
-        let now_drained = prim::decode(io.drain.payload.function, count) & io.drain.fire().bits().repeat(count);
+        let now_drained =
+            prim::decode(io.drain.payload.function, count) & io.drain.fire().bits().repeat(count);
         drained.set((drained & waiting) | now_drained);
         let (stale, fresh) = (functions.stale, functions.fresh);
         let ready = delay(waiting & !drained & !stale & !functions.sweeping);
@@ -243,7 +244,13 @@ pub fn control(config: &Config) -> ControlIo {
         let is_held = io.drain.valid & is_same;
         // What is found ready may have been drained a moment ago.
         let was_held = delay(is_held);
-        let begins = state.is(State::Choose) & !is_stale & !is_fresh & is_ready & !is_held & !was_held & !delay(was_held);
+        let begins = state.is(State::Choose)
+            & !is_stale
+            & !is_fresh
+            & is_ready
+            & !is_held
+            & !was_held
+            & !delay(was_held);
         io.drain.ready.set(!(serves & is_same));
 
         // The parts of a buffer.
@@ -266,7 +273,7 @@ pub fn control(config: &Config) -> ControlIo {
         reader.read_data.connect(&io.read_data);
         reader.piece.valid.set(state.is(State::Read));
         reader.piece.payload.set(Piece { function, address: part.address, length: part.length });
-        parser.begin.set(begins);
+        parser.restart.set(begins);
         parser.mode.set(mode);
         parser.byte.connect(&reader.byte);
 
@@ -286,15 +293,17 @@ pub fn control(config: &Config) -> ControlIo {
         let cause = reg_without_reset(Enum::<Cause>::ty());
 
         // The bridge.
-        addresses.function.set(function);
+        addresses.owner.set(function);
         let asks = state.is(State::Ask) | state.is(State::Forget);
         addresses.job.valid.set(asks);
         let task = wire(Enum::ty());
-        kind.cases(|is| task.set(match is {
-            Kind::Address => Task::Own,
-            Kind::Table => Task::List,
-            _ => Task::Member,
-        }));
+        kind.cases(|is| {
+            task.set(match is {
+                Kind::Address => Task::Own,
+                Kind::Table => Task::List,
+                _ => Task::Member,
+            })
+        });
         when(state.is(State::Forget), || task.set(Task::Forget));
         addresses.job.payload.set(Job {
             task,
@@ -313,7 +322,8 @@ pub fn control(config: &Config) -> ControlIo {
         groups.settle.payload.is_good.set(is_accepted);
         /// The command brought groups.
         let has_groups = reg(flag());
-        when(parser.group.valid, || has_groups.set(true)).elsewhen(groups.settle.fire(), || has_groups.set(false));
+        when(parser.group.valid, || has_groups.set(true))
+            .elsewhen(groups.settle.fire(), || has_groups.set(false));
         let settles = has_groups | (is_accepted & kind.is(Kind::Table));
         groups.settle.valid.set(state.is(State::Settle) & settles);
         let filters_vlan = state.is(State::Filter);
@@ -430,16 +440,18 @@ pub fn control(config: &Config) -> ControlIo {
             }
             State::Sum => state.set(State::Judge),
             State::Judge => {
-                when(part.bad | failed, || state.set(State::Next)).elsewhen(part.writable, || {
-                    when(!has_answer, || answer.set(part.address));
-                    has_answer.set(true);
-                    state.set(State::Next);
-                }).otherwise(|| {
-                    total.set(sum);
-                    let exceeds = is_long | sum.ge(TOO_LONG);
-                    is_long.set(exceeds);
-                    state.set(exceeds.mux(State::Next.to_enum(), State::Read.to_enum()));
-                });
+                when(part.bad | failed, || state.set(State::Next))
+                    .elsewhen(part.writable, || {
+                        when(!has_answer, || answer.set(part.address));
+                        has_answer.set(true);
+                        state.set(State::Next);
+                    })
+                    .otherwise(|| {
+                        total.set(sum);
+                        let exceeds = is_long | sum.ge(TOO_LONG);
+                        is_long.set(exceeds);
+                        state.set(exceeds.mux(State::Next.to_enum(), State::Read.to_enum()));
+                    });
             }
             State::Read => {
                 when(reader.piece.ready, || state.set(State::Reading));
@@ -510,7 +522,9 @@ pub fn control(config: &Config) -> ControlIo {
             }
             State::Answer => {
                 let is_success = io.written.payload.is(Outcome::Success);
-                when(io.written.valid, || state.set(is_success.mux(State::Use.to_enum(), State::Rest.to_enum())));
+                when(io.written.valid, || {
+                    state.set(is_success.mux(State::Use.to_enum(), State::Rest.to_enum()))
+                });
             }
             State::Use => {
                 when(io.used.ready, || state.set(State::Rest));

@@ -42,7 +42,7 @@ pub(super) struct AddressesIo {
     /// Whose addresses; stands still from the first note to the end of the job.
     #[input]
     #[ty(bits(function_bits(config)))]
-    pub function: Bits,
+    pub owner: Bits,
     /// An address for the next job; none while there is one.
     #[input]
     pub note: Valid<Listed>,
@@ -142,7 +142,8 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
         let is = |task: Task| job.task.is(task);
         let is_in_list = |number: Bits| number.any();
         // Places that the job gives new addresses.
-        let changes = |number: Bits| (is(Task::Own) & !is_in_list(number)) | (is(Task::List) & is_in_list(number));
+        let changes =
+            |number: Bits| (is(Task::Own) & !is_in_list(number)) | (is(Task::List) & is_in_list(number));
         let is_noted = |number: Bits| changes(number) & (is(Task::Own) | number.le(Bits::from(job.count)));
         let last_noted = is(Task::Own).mux(lit(0, 2), Bits::from(job.count));
         let last_old = is(Task::Own).mux(lit(0, 2), lit(LISTED, 2));
@@ -152,7 +153,7 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
         let stays_noted = changes(other);
         let reads_noted = wire(flag());
         let read_number = wire(bits(2));
-        let at = |noted: Bool, number: Bits| cat([io.function, noted.bits(), number]);
+        let at = |noted: Bool, number: Bits| cat([io.owner, noted.bits(), number]);
         let read = delay_without_reset(places.read(at(reads_noted, read_number)));
         let is_same = delay_without_reset(read.mac.eq(place.mac));
         let reads = any_of([State::Note, State::Old, State::Stay, State::Move].map(|at| state.is(at)));
@@ -218,10 +219,12 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
         let next_old = || {
             let is_last = undoes.mux(number.eq(first), number.eq(last_old));
             number.set(undoes.mux(number - 1, number + 1));
-            when(!is_last, || state.set(State::Old)).elsewhen(undoes, || state.set(State::Finish)).otherwise(|| {
-                number.set(first);
-                state.set(State::Move);
-            });
+            when(!is_last, || state.set(State::Old)).elsewhen(undoes, || state.set(State::Finish)).otherwise(
+                || {
+                    number.set(first);
+                    state.set(State::Move);
+                },
+            );
         };
         state.cases(|at| match at {
             State::Clear => {
@@ -233,7 +236,7 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
             }
             State::Idle => {
                 job.set(io.job.payload);
-                own.set(cat([prim::decode(io.function, config.functions()), lit(0, config.wires)]));
+                own.set(cat([prim::decode(io.owner, config.functions()), lit(0, config.wires)]));
                 let starts = io.job.payload.task.is(Task::List);
                 number.set(starts.mux(lit(1, 2), lit(0, 2)));
                 undoes.set(false);
@@ -279,10 +282,12 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
             State::Added => {
                 write(true.to_bool(), number, place);
                 number.set(number + 1);
-                when(!has_entry, refuse).elsewhen(number.eq(last_noted), || {
-                    number.set(first);
-                    state.set(State::Old);
-                }).otherwise(|| state.set(State::Note));
+                when(!has_entry, refuse)
+                    .elsewhen(number.eq(last_noted), || {
+                        number.set(first);
+                        state.set(State::Old);
+                    })
+                    .otherwise(|| state.set(State::Note));
             }
             State::Old => {
                 when(is_read, || state.set(State::OldRead));
@@ -291,7 +296,8 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
                 place.set(read);
                 other.set(0);
                 let goes = read.used & read.ours;
-                when(!goes, next_old).elsewhen(undoes | is(Task::Forget), || state.set(State::Gone))
+                when(!goes, next_old)
+                    .elsewhen(undoes | is(Task::Forget), || state.set(State::Gone))
                     .otherwise(|| state.set(State::Stay));
             }
             State::Stay => {
@@ -302,7 +308,9 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
                 when(stays, || {
                     write(stays_noted, other, Place { ours: true.to_bool(), ..read });
                     next_old();
-                }).elsewhen(other.all(), || state.set(State::Gone)).otherwise(|| {
+                })
+                .elsewhen(other.all(), || state.set(State::Gone))
+                .otherwise(|| {
                     other.set(other + 1);
                     state.set(State::Stay);
                 });

@@ -73,7 +73,9 @@ pub(super) fn functions(config: &Config) -> FunctionsIo {
         let had_driver = delay(io.driver_ok);
         let comes = io.driver_ok & !had_driver;
         let goes = had_driver & !io.driver_ok;
-        let chosen = delay(prim::decode(io.change.payload.function, functions) & io.change.valid.bits().repeat(functions));
+        let chosen = delay(
+            prim::decode(io.change.payload.function, functions) & io.change.valid.bits().repeat(functions),
+        );
         let Change { setting, value, .. } = delay_without_reset(io.change.payload);
         let all = |condition: Bool| condition.bits().repeat(functions);
 

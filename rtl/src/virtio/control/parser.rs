@@ -50,11 +50,11 @@ pub(super) struct Listed {
 pub(super) struct ParserIo {
     /// Another command follows.
     #[input]
-    pub begin: Bool,
+    pub restart: Bool,
     /// Of its function; stands still from its first byte on.
     #[input]
     pub mode: Mode,
-    /// Not before the third cycle after `begin`.
+    /// Not before the third cycle after `restart`.
     #[input]
     pub byte: Stream<U<8>>,
     /// The following are of the bytes that were taken four cycles ago or earlier.
@@ -250,7 +250,7 @@ pub(super) fn parser(config: &Config) -> ParserIo {
                 });
             }
         });
-        when(io.begin, || {
+        when(io.restart, || {
             expects(Expected::Header, 2);
             state.set(State::Take);
             kind.set(Kind::Other);

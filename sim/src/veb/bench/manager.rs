@@ -56,7 +56,8 @@ impl<S: Simulator> Bench<S> {
         for port in 0..policy.port_count() {
             self.wish(port, policy.wishes[port]);
         }
-        let differing: Vec<Filter> = policy.filters.symmetric_difference(&self.policy.filters).copied().collect();
+        let differing: Vec<Filter> =
+            policy.filters.symmetric_difference(&self.policy.filters).copied().collect();
         for filter in differing {
             self.filter(filter, policy.filters.contains(&filter))?;
         }
