@@ -89,9 +89,6 @@ pub fn changing_case(config: &Config, frames: usize, longest: usize) -> impl Str
         case.behaviour.fill(Behaviour { pause: 98, stall: 0 });
         // Shorter ones may be equal.
         case.arrivals.retain(|arrival| arrival.bytes.len() >= 40);
-        // Scenarios do not tell of filters.
-        case.policy.filters.clear();
-        case.policy.wishes.iter_mut().for_each(|wishes| wishes.filter = false);
         let mut cycle = 0;
         for (after, change) in changes {
             cycle += after;

@@ -236,7 +236,9 @@ pub fn control(config: &Config) -> ControlIo {
         let ready = delay(waiting & !drained & !stale & !functions.sweeping);
         let turns = prim::round_robin(count);
         turns.requests.set(delay(ready | stale | fresh));
-        turns.accept.set(state.is(State::Idle));
+        let is_clear = delay(addresses.clear & groups.clear);
+        let chooses = state.is(State::Idle) & is_clear & turns.any;
+        turns.accept.set(chooses);
         let is_stale = delay_without_reset(stale.at(function));
         let is_fresh = delay_without_reset(fresh.at(function));
         let is_ready = delay_without_reset(ready.at(function));
@@ -407,7 +409,7 @@ pub fn control(config: &Config) -> ControlIo {
         state.cases(|at| match at {
             State::Idle => {
                 function.set(turns.index);
-                when(turns.any, || state.set(State::Inquire));
+                when(chooses, || state.set(State::Inquire));
             }
             State::Inquire => state.set(State::Look),
             State::Look => state.set(State::Choose),

@@ -55,6 +55,9 @@ pub(super) struct AddressesIo {
     pub row: Stream<RowRequest>,
     #[input]
     pub row_response: Valid<RowResponse>,
+    /// All places have been empty since reset; nothing may come before.
+    #[output]
+    pub clear: Bool,
 }
 
 /// A place for an address.
@@ -204,6 +207,7 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
         is_looked_at.set(false);
 
         let is_good = reg_without_reset(flag());
+        io.clear.set(!state.is(State::Clear));
         io.job.ready.set(state.is(State::Idle));
         io.done.valid.set(state.is(State::Finish));
         io.done.payload.set(is_good);

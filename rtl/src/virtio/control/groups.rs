@@ -34,6 +34,9 @@ pub(super) struct GroupsIo {
     #[output]
     #[ty(Stream::ty(FilterChange::ty(config)))]
     pub change: Stream<FilterChange>,
+    /// All is empty since reset; nothing may come before.
+    #[output]
+    pub clear: Bool,
 }
 
 #[derive(HwEnum, Clone, Copy)]
@@ -68,6 +71,7 @@ pub(super) fn groups(config: &Config) -> GroupsIo {
         when(empties | io.hash.valid, || {
             wanted.write(empties.mux(index, io.hash.payload), (!empties).bits());
         });
+        io.clear.set(!state.is(State::Clear));
         let Settled { function, is_good } = io.settle.payload;
         io.settle.ready.set(state.is(State::Done));
         io.change.valid.set(state.is(State::Tell));
