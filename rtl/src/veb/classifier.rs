@@ -1,24 +1,25 @@
 //! What becomes of a frame.
 
 mod checks;
+mod ports;
 
 use super::{
     destinations::{Facts, destinations},
     ethertypes::{EthertypeRow, ethertypes},
-    filters::{FilterChange, filters},
+    filters::filters,
     mac_table::{Key, MacRow, mac_table},
     mirror::{MirrorRule, mirror},
-    policy::{PolicyWrite, PortPolicy, Wishes, policy},
+    policy::{PolicyWrite, PortPolicy, policy},
     row_memory::{VlanRow, row_memory},
     rows::{Operation, Outcome, RowRequest, RowResponse, Table},
     types::{Cast, Chain, Decision, Forced, Frame, Reason, Tag, TagKind},
 };
 use crate::{
     config::{Config, MAX_FRAME},
-    pcie::configuration::function_bits,
     prim, register_map as map,
 };
 use hdl::*;
+pub use ports::ClassifierIo;
 
 /// Hash values of multicast addresses.
 pub const MULTICAST_ROWS: usize = 512;
@@ -28,52 +29,6 @@ const GROUP_FUNCTIONS: map::Position = map::field(Table::Multicast, "functions")
 
 /// 01-80-C2-00-00-0x without its last four bits: addresses that no bridge forwards (802.1Q 8.6.3).
 const RESERVED: u64 = 0x0180_c200_0000 >> 4;
-
-#[derive(Bundle, Clone)]
-#[ty(config: &Config)]
-pub struct ClassifierIo {
-    #[input]
-    #[ty(Stream::ty(Frame::ty(config)))]
-    pub frame: Stream<Frame>,
-    /// One for each of the manager's frames, in their order, and there before the frame.
-    #[input]
-    #[ty(Stream::ty(Forced::ty(config)))]
-    pub forced: Stream<Forced>,
-    #[output]
-    #[ty(Stream::ty(Decision::ty(config)))]
-    pub decision: Stream<Decision>,
-    #[input]
-    #[ty(vec![Wishes::ty(); config.ports()])]
-    pub wishes: Vec<Wishes>,
-    /// Ports whose wish for all unicast frames counts, as their rows say.
-    #[output]
-    #[ty(bits(config.ports()))]
-    pub may_unicast: Bits,
-    /// Likewise of multicast frames.
-    #[output]
-    #[ty(bits(config.ports()))]
-    pub may_multicast: Bits,
-    /// Changes of the functions' filters. No frame waits for them: each sees all of a change or nothing.
-    #[input]
-    #[ty(Stream::ty(FilterChange::ty(config)))]
-    pub filter: Stream<FilterChange>,
-    /// Clears the filters of a function; taken when that is done.
-    #[input]
-    #[ty(Stream::ty(bits(function_bits(config))))]
-    pub forget: Stream<Bits>,
-    /// Commands for the tables PORT, VLAN, MULTICAST, MAC, MIRROR and ETHERTYPE; others must not come here.
-    #[input]
-    pub row: Stream<RowRequest>,
-    /// The answer, one for each.
-    #[output]
-    pub row_response: Valid<RowResponse>,
-    /// Whoever else has something to clear after reset has done it; no frame is taken before.
-    #[input]
-    pub others_clear: Bool,
-    /// All of that and the tables have been cleared.
-    #[output]
-    pub clear: Bool,
-}
 
 /// What every stage needs of a frame.
 #[derive(Bundle, Clone, Copy)]

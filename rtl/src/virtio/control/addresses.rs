@@ -347,6 +347,8 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
                 });
             }
         });
-        when(writes, || places.write(write_at, written));
+        // A cycle later: nothing is read so soon.
+        let (write_at, written) = (delay_without_reset(write_at), delay_without_reset(written));
+        when(delay(writes), || places.write(write_at, written));
     })
 }

@@ -109,6 +109,27 @@ fn promiscuous_functions_get_a_copy_more() {
 }
 
 #[test]
+fn functions_filter_groups_and_tags_for_themselves() {
+    let tagged = |source, to| frame(source, to).tag(VlanTag::new(100));
+    let filters = |function, of| Filter { function, of };
+    let policy = with(|policy| {
+        policy.filters.insert(filters(VF2, FilterOf::Group(multicast_hash(GROUP))));
+        for port in [PF, VF0, VF1] {
+            policy.wishes[port].filter = true;
+        }
+        policy.filters.insert(filters(VF0, FilterOf::Vlan(100)));
+        policy.filters.insert(filters(PF, FilterOf::Vlan(101)));
+    });
+    expect(&policy, WIRE0, frame(50, GROUP), Ok(ports([VF0, VF2])));
+    // vf1 gets it without a tag, and in VLAN 1 all do.
+    expect(&policy, WIRE0, tagged(50, ALL), Ok(ports([MANAGER, VF0, VF1])));
+    expect(&policy, WIRE0, frame(50, ALL), Ok(ports([MANAGER, PF, VF0, VF1, VF2, VF3])));
+    // What the physical function does not want is nobody else's.
+    expect(&policy, WIRE0, tagged(50, host(PF)), Err(Reason::Filtered));
+    expect(&policy, VF0, tagged(VF0, host(PF)), Err(Reason::Filtered));
+}
+
+#[test]
 fn vlans_are_not_left_but_by_those_that_may_see_them_all() {
     let tagged = |source, to| frame(source, to).tag(VlanTag::new(100));
     expect(&base(), WIRE0, tagged(50, ALL), Ok(ports([MANAGER, PF, VF0, VF1])));
