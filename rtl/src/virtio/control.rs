@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    dma::{Command, Outcome, ReadBeat},
+    dma::{Command, Outcome},
     frame::Beat,
     pcie::configuration::function_bits,
     prim,

@@ -8,6 +8,7 @@ use super::{
     *,
 };
 use crate::{
+    dma::ReadBeat,
     register_map as map,
     testing::Word,
     veb::rows::{Operation, Outcome as RowOutcome, Table},
