@@ -13,7 +13,7 @@ test: ## every check: format, clippy, tests, export, linters, documentation
 setup: ## install what the other targets need: Debian packages, Python tools in .venv
 	@tools/setup.sh test
 
-lint: setup ## export bridge and endpoint of the three configurations and run every Verilog linter over them
+lint: setup ## export every part of the three configurations and run every Verilog linter over them
 	@tools/lint.sh --release
 
 docs: setup ## check the documentation: rustdoc without warnings, no dead links

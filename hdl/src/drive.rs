@@ -1,7 +1,7 @@
 //! Driving a simulator through the port handles of the design: one way for both simulators.
 
 use crate::{
-    data::Data,
+    data::{Data, Place},
     simulator::{Simulator, Violation},
     types::*,
 };
@@ -120,6 +120,43 @@ fn index(bits: Bits) -> usize {
     bits.id as usize
 }
 
+/// The leaves of a bundle, the first most significant.
+fn leaves(port: &impl Data) -> Vec<Bits> {
+    let mut leaves = vec![];
+    port.map(&Place::default(), &mut |_, leaf| {
+        leaves.push(leaf.bits);
+        leaf.bits
+    });
+    leaves
+}
+
+// What follows is not generic, so that it is compiled here, with optimisation, and not in each crate that has tests.
+
+/// What each leaf has of a value: its port and its bits.
+fn parts(leaves: &[Bits], value: &BitSlice<u64, Lsb0>) -> Vec<(usize, Vec<u64>)> {
+    let size: usize = leaves.iter().map(|leaf| leaf.width()).sum();
+    assert_eq!(value.len(), size, "the width of the value");
+    let mut high = value.len();
+    let part = |leaf: &Bits| {
+        let low = high - leaf.width();
+        let limbs = value[low..high].chunks(64).map(|limb| limb.load_le()).collect();
+        high = low;
+        (index(*leaf), limbs)
+    };
+    leaves.iter().map(part).collect()
+}
+
+/// The value that leaves make up.
+fn whole(leaves: &[Bits], read: &mut dyn FnMut(usize, &mut [u64])) -> BitVec<u64, Lsb0> {
+    let mut value = BitVec::new();
+    for leaf in leaves.iter().rev() {
+        let mut limbs = vec![0; leaf.width().div_ceil(64)];
+        read(index(*leaf), &mut limbs);
+        value.extend_from_bitslice(&limbs.view_bits::<Lsb0>()[..leaf.width()]);
+    }
+    value
+}
+
 /// Typed access to a [`Simulator`]; every simulator has it.
 ///
 /// ```
@@ -174,27 +211,14 @@ pub trait Drive: Simulator {
     /// # Panics
     /// If `value` has another number of bits.
     fn poke_wide<T: Data>(&mut self, port: &T, value: &BitSlice<u64, Lsb0>) {
-        assert_eq!(value.len(), port.size(), "the width of the value");
-        let mut high = value.len();
-        for (_, leaf) in port.leaves() {
-            let low = high - leaf.width();
-            let mut limbs = value[low..high].to_bitvec();
-            limbs.force_align();
-            limbs.set_uninitialized(false);
-            self.write(index(leaf), limbs.as_raw_slice());
-            high = low;
+        for (port, limbs) in parts(&leaves(port), value) {
+            self.write(port, &limbs);
         }
     }
 
     /// The settled value of a port of any width, or of a bundle.
     fn peek_wide<T: Data>(&mut self, port: &T) -> BitVec<u64, Lsb0> {
-        let mut value = BitVec::new();
-        for (_, leaf) in port.leaves().iter().rev() {
-            let mut limbs = vec![0; leaf.width().div_ceil(64)];
-            self.read(index(*leaf), &mut limbs);
-            value.extend_from_bitslice(&limbs.view_bits::<Lsb0>()[..leaf.width()]);
-        }
-        value
+        whole(&leaves(port), &mut |port, limbs| self.read(port, limbs))
     }
 
     /// One cycle of the default clock.

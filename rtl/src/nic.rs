@@ -145,6 +145,7 @@ pub fn nic(config: &Config) -> NicIo {
         manager.dropped.set(receive.dropped);
         manager.link_up.set(io.link_up);
         registers.device.set(manager.device);
+        receive.device.set(manager.device);
         moderation.row.set(manager.moderation);
 
         // Descriptors.

@@ -166,12 +166,15 @@ fn random_word(rng: &mut Rng, width: usize) -> Word {
 
 /// `value` in `width` bits.
 pub fn word(value: u64, width: usize) -> Word {
-    (0..width).map(|i| i < 64 && value >> i & 1 == 1).collect()
+    let mut word = Word::from_element(value);
+    word.resize(width, false);
+    word
 }
 
 /// The bits of `word` from `low` up.
 pub fn field(word: &Word, low: usize, width: usize) -> u64 {
-    word[low..low + width].iter().enumerate().map(|(i, bit)| u64::from(*bit) << i).sum()
+    let bits = &word[low..low + width];
+    if bits.is_empty() { 0 } else { bits.load_le() }
 }
 
 /// A frame of a test.
@@ -198,9 +201,13 @@ impl Frame {
                 let last = i == beats - 1;
                 let mut beat = word(if last { self.error } else { rng.bool() }.into(), 1);
                 beat.push(last);
-                beat.extend(word(chunk.len() as u64, clog2(bytes + 1)));
-                chunk.iter().for_each(|byte| beat.extend(word((*byte).into(), 8)));
-                (chunk.len()..bytes).for_each(|_| beat.extend(word(rng.u8(..).into(), 8)));
+                beat.extend_from_bitslice(&word(chunk.len() as u64, clog2(bytes + 1)));
+                let rest = (chunk.len()..bytes).map(|_| rng.u8(..));
+                let data: Vec<u8> = chunk.iter().copied().chain(rest).collect();
+                data.chunks(8).for_each(|bytes| {
+                    let value = bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+                    beat.extend_from_bitslice(&word(value, 8 * bytes.len()));
+                });
                 beat
             })
             .collect()

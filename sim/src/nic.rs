@@ -4,8 +4,12 @@
 //!   drivers, managers ─► Bus (host, link, TLP streams) ─► nic ◄─► Wires
 //! ```
 
+pub mod load;
+mod management;
+mod scene;
 mod wires;
 
+pub use scene::{Scene, Trouble};
 pub use wires::{Arrival, Wire, Wires};
 
 use crate::axi_lite::AxiMaster;
@@ -70,6 +74,8 @@ pub struct Nic<S, P = Machine> {
     /// By the numbers of the hardware: the physical function, the manager, the virtual functions.
     pub places: Vec<Place>,
     management: AxiMaster,
+    /// As they were enumerated; in the same order.
+    pub functions: Vec<Function>,
 }
 
 /// What is written to Device Control: errors are reported, relaxed ordering, payloads of 256 bytes, tags of 8 bits, reads of
@@ -121,37 +127,7 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         bus.host.behaviour = setup.behaviour.clone();
         let mut management = AxiMaster::find(bus.sim.interface());
         management.idle(&mut bus.sim);
-        Ok(Nic { bus, config: config.clone(), places, management })
-    }
-
-    /// Writes a register by the management bus; `false` if that is refused.
-    ///
-    /// # Errors
-    /// What the adapter does wrong meanwhile.
-    pub fn write_management(&mut self, address: usize, data: u32) -> Result<bool, BusError> {
-        self.management.start_write(&mut self.bus.sim, address, data);
-        Ok(!self.finish_management()?.1)
-    }
-
-    /// Reads a register by the management bus; `None` if that is refused.
-    ///
-    /// # Errors
-    /// What the adapter does wrong meanwhile.
-    pub fn read_management(&mut self, address: usize) -> Result<Option<u32>, BusError> {
-        self.management.start_read(&mut self.bus.sim, address);
-        let (data, refused) = self.finish_management()?;
-        Ok((!refused).then_some(data))
-    }
-
-    fn finish_management(&mut self) -> Result<(u32, bool), BusError> {
-        loop {
-            let ended = self.management.advance(&mut self.bus.sim);
-            self.bus.step()?;
-            self.management.settle(&mut self.bus.sim);
-            if let Some(ended) = ended {
-                return Ok(ended);
-            }
-        }
+        Ok(Nic { bus, config: config.clone(), places, functions, management })
     }
 }
 

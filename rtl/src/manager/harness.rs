@@ -516,7 +516,7 @@ impl Rig {
         sim.poke(axi.rresp, resp);
         sim.poke(axi.rdata, data.into());
         if shows.is_some() {
-            assert!(sim.peek(axi.bready) && sim.peek(axi.rready));
+            assert!(sim.peek(if is_read { axi.rready } else { axi.bready }));
             slave.response = None;
         }
         let under_way = slave.address.is_some() || slave.data.is_some() || slave.read.is_some();
@@ -600,7 +600,7 @@ impl Rig {
         sim.poke(fault.queue.function, function as u128);
         sim.poke(fault.queue.slot, slot as u128);
         sim.poke(fault.cause, cause);
-        let count = (self.model.faults[function] >> 16) + 1 & 0xffff;
+        let count = ((self.model.faults[function] >> 16) + 1) & 0xffff;
         self.model.faults[function] = count << 16 | (slot as u32) << 4 | cause as u32;
         self.model.broken |= 1 << function;
         self.model.happens(0);

@@ -60,7 +60,8 @@ fn access(register: &Register) -> &'static str {
         (Access::ReadOnly, _) => "RO",
         (Access::ReadWrite, false) => "RW",
         (Access::ReadWrite, true) => "RW, locked",
-        (Access::Command, _) => "command, locked",
+        (Access::Command, false) => "command",
+        (Access::Command, true) => "command, locked",
         (Access::Acknowledge, _) => "RW1C",
         (Access::Clear, _) => "RO, cleared by a write",
     }

@@ -24,6 +24,8 @@ pub struct Verdict {
     pub function: Bits,
     /// Its bytes.
     pub length: U<LENGTH>,
+    /// Those behind the Ethernet header and its tags, with padding.
+    pub body: U<LENGTH>,
     /// Its checksums are right: VIRTIO_NET_HDR_F_DATA_VALID may be said.
     pub valid: Bool,
     /// It has a hash.
@@ -139,6 +141,7 @@ pub fn inspect(config: &Config) -> InspectIo {
         slice.input.payload.set(Verdict {
             function,
             length,
+            body: flow.body,
             valid: flow.checked & right.segment & (right.header | !flow.ipv4),
             hashed: flow.hashed,
             hash: flow.hash,

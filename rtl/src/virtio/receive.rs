@@ -12,6 +12,7 @@ use super::{
     drain::drain_in_order,
     inspect::Verdict,
     queues::{Queue, queue_count},
+    registers::DeviceRow,
     types::{Descriptor, Lookup, Measured, Used},
 };
 use crate::{
@@ -39,6 +40,10 @@ pub struct ReceiveIo {
     #[input]
     #[ty(bits(2 * config.functions()))]
     pub pairs: Bits,
+    /// What the manager says of functions: how long frames may be.
+    #[input]
+    #[ty(Valid::ty(DeviceRow::ty(config)))]
+    pub device: Valid<DeviceRow>,
     /// Asks for the mode of a function.
     #[output]
     #[ty(Valid::ty(Lookup::ty(config)))]
@@ -73,7 +78,7 @@ pub struct ReceiveIo {
     #[output]
     #[ty(Stream::ty(Used::ty(config)))]
     pub used: Stream<Used>,
-    /// A frame of this function found no buffer.
+    /// A frame of this function found no buffer, or is too long.
     #[output]
     #[ty(Valid::ty(bits(function_bits(config))))]
     pub dropped: Valid<Bits>,
@@ -95,6 +100,8 @@ pub struct ReceiveIo {
 ///
 /// Of a queue whose store is full of one buffer that has still more parts nothing is taken: its frames are lost.
 ///
+/// A driver that has accepted the MTU gets no frame with more bytes behind its Ethernet header (virtio 5.1.4.1).
+///
 /// A buffer of a driver without MRG_RXBUF that is too small is given back with a length of 0, and the frame is lost.
 ///
 /// # Timing
@@ -108,6 +115,7 @@ pub fn receive(config: &Config) -> ReceiveIo {
         let writer = writer(config);
         placer.verdict.connect(&io.verdict);
         placer.pairs.set(io.pairs);
+        placer.device.set(io.device);
         io.lookup.set(placer.lookup);
         placer.found.set(io.found);
         io.measure.set(placer.measure);

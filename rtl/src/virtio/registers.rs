@@ -36,7 +36,7 @@ mod subject;
 mod tests;
 
 pub use ports::RegistersIo;
-pub use state::{DeviceRow, OwnAddress};
+pub use state::{DEFAULT_MTU, DeviceRow, OwnAddress};
 
 use super::{
     queues::{Queue, queue_bits, queue_count, queues, slot_bits},

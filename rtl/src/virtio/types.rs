@@ -52,6 +52,8 @@ pub struct Mode {
     pub control_address: Bool,
     pub announce: Bool,
     pub multiqueue: Bool,
+    /// VIRTIO_NET_F_MTU.
+    pub mtu: Bool,
     /// VIRTIO_F_RING_PACKED.
     pub packed: Bool,
     /// VIRTIO_F_EVENT_IDX.

@@ -3,7 +3,7 @@
 use rtl::config::Config;
 use sim::{
     ethernet::{FrameBuilder, MacAddress},
-    nic::Setup,
+    nic::{Scene, Setup},
     random::Random,
     veb::policy::Policy,
     verilator::Verilated,
@@ -15,7 +15,7 @@ use sim::{
     },
 };
 use std::collections::{HashMap, VecDeque};
-use testbench::{models, nic::Scene};
+use testbench::models;
 
 /// Cycles that a frame may take.
 const PATIENCE: u64 = 30_000;
@@ -40,7 +40,7 @@ fn open(scene: &mut Scene<Verilated>) {
     for function in scene.functions() {
         policy.insert_entry(0, address(function), [scene.port(function)].into_iter().collect());
     }
-    scene.set_policy(&policy).unwrap();
+    scene.nic.set_policy(&policy).unwrap();
 }
 
 /// All features of rings, and buffers that lie anywhere.

@@ -1,6 +1,7 @@
 //! The whole adapter below a host and between its wires.
 
 mod driver;
+mod independent;
 
 use rtl::config::Config;
 use sim::{

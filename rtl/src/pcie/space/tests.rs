@@ -1,6 +1,7 @@
 //! The data is consistent, and is what the standard's tables say, by hand.
 
 use super::*;
+use crate::pcie::Bar;
 
 const KINDS: [Kind; 3] = [Kind::Physical, Kind::Manager, Kind::Virtual];
 
@@ -90,6 +91,8 @@ fn words_by_hand() {
         (Physical, 0x0C, 0x0080_0000),
         (Virtual, 0x0C, 0x0000_0000),
         (Physical, 0x10, 0x0000_0004),
+        (Physical, 0x2C, 0x0041_1AF4),
+        (Virtual, 0x2C, 0x0041_1AF4),
         (Virtual, 0x10, 0x0000_0000),
         // Power management: D0, no soft reset.
         (Physical, 0x44, 0x0000_0008),
@@ -126,6 +129,39 @@ fn words_by_hand() {
         (Physical, 0x16C, 0x0000_0004),
     ] {
         assert_eq!(reads(kind, offset), word, "{kind:?} {offset:#x}: {:#010x}", reads(kind, offset));
+    }
+}
+
+/// The structures that a virtio device has, and no shared memory or vendor's data (virtio 4.1.4.2 to 4.1.4.9): their lengths hold
+/// what follows the shortest one, all of them lie within the base address, apart from each other and aligned, and every queue
+/// has a place for notifications of 4 bytes.
+#[test]
+fn the_virtio_structures() {
+    for kind in [Kind::Physical, Kind::Virtual] {
+        let (mut at, mut kinds, mut places) = (reads(kind, 0x34) as usize, vec![], vec![]);
+        while at != 0 {
+            let head = reads(kind, at);
+            if head & 0xFF == 9 {
+                let [bar, offset, bytes, more] = [4, 8, 12, 16].map(|word| reads(kind, at + word) as usize);
+                let is_long = matches!(head >> 24, 2 | 5);
+                assert_eq!(head >> 16 & 0xFF, if is_long { 20 } else { 16 });
+                if head >> 24 == 2 {
+                    assert!(more.is_power_of_two() && more % 4 == 0, "notify_off_multiplier {more}");
+                    // As many queues as there can be, with `queue_notify_off` from 0 on.
+                    assert!(bytes >= 2 * 4 * more + 4);
+                }
+                if head >> 24 != 5 {
+                    assert_eq!((bar, offset % 4), (0, 0));
+                    places.push(offset..offset + bytes);
+                }
+                kinds.push(head >> 24);
+            }
+            at = (head >> 8 & 0xFF) as usize;
+        }
+        assert_eq!(kinds, [1, 2, 3, 4, 5], "{kind:?}");
+        places.sort_by_key(|place| place.start);
+        assert!(places.windows(2).all(|pair| pair[0].end <= pair[1].start), "{places:x?}");
+        assert!(places[3].end <= 1 << Bar::of(kind)[0].address_bits);
     }
 }
 

@@ -6,6 +6,8 @@ use crate::{config::MAX_FRAME, testing::Rng};
 /// What is to be said of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
+    /// Bytes behind the Ethernet header.
+    pub body: usize,
     pub valid: bool,
     pub hash: Option<u32>,
 }
@@ -26,15 +28,16 @@ fn adds_up(parts: &[&[u8]]) -> bool {
 
 /// Reads a frame as the standards have it.
 pub fn expected(frame: &[u8]) -> Expected {
-    read(frame).unwrap_or(Expected { valid: false, hash: None })
-}
-
-/// Nothing for what is not IP.
-fn read(frame: &[u8]) -> Option<Expected> {
     let mut at = 12;
     for _ in 0..2 {
         at += if frame.len() >= at + 2 && [0x8100, 0x88a8].contains(&number(frame, at)) { 4 } else { 0 };
     }
+    let (valid, hash) = read(frame, at).unwrap_or((false, None));
+    Expected { body: frame.len().saturating_sub(at + 2), valid, hash }
+}
+
+/// Whether it is valid, and its hash; nothing for what is not IP. The EtherType stands at `at`.
+fn read(frame: &[u8], at: usize) -> Option<(bool, Option<u32>)> {
     let kind = frame.get(at..at + 2)?;
     let packet = &frame[at + 2..];
     let (addresses, protocol, payload, whole, header_right) = match kind {
@@ -59,13 +62,13 @@ fn read(frame: &[u8]) -> Option<Expected> {
     let is_segment =
         whole && (protocol == TCP && payload.len() >= 20 || protocol == UDP && payload.len() >= 8);
     if !is_segment {
-        return Some(Expected { valid: false, hash: Some(toeplitz(addresses)) });
+        return Some((false, Some(toeplitz(addresses))));
     }
     let about = [[0, protocol], (payload.len() as u16).to_be_bytes()].concat();
     let right = header_right && adds_up(&[addresses, &about, payload]);
     let udp_right = protocol == TCP || number(payload, 4) == payload.len() && payload[6..8] != [0, 0];
     let hash = toeplitz(&[addresses, &payload[..4]].concat());
-    Some(Expected { valid: right && udp_right, hash: Some(hash) })
+    Some((right && udp_right, Some(hash)))
 }
 
 /// What a frame is made of.

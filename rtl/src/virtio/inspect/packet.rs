@@ -1,7 +1,10 @@
 //! What a packet is, and whether it is right.
 
 use super::{
-    super::sum::{SumBeat, sum},
+    super::{
+        LENGTH,
+        sum::{SumBeat, sum},
+    },
     align::PacketBeat,
     toeplitz::{WORDS, toeplitz},
 };
@@ -11,6 +14,8 @@ use hdl::*;
 /// What a frame's header says.
 #[derive(Bundle, Clone, Copy, Debug)]
 pub struct Flow {
+    /// Bytes behind the Ethernet header, with padding.
+    pub body: U<LENGTH>,
     /// An unfragmented TCP or UDP packet with a checksum, and lengths that hold.
     pub checked: Bool,
     /// It has a header checksum as well.
@@ -189,6 +194,7 @@ pub fn packet(bytes: usize) -> PacketIo {
         let hash = Bits::from(toeplitz.hash);
         io.flow.valid.set(delay(delay(delay(is_beat & beat.last))));
         io.flow.payload.set(Flow {
+            body: (0..3).fold(beat.room, |room, _| delay_without_reset(room)).as_u(),
             checked: twice(checked),
             ipv4: twice(header.ipv4),
             hashed,

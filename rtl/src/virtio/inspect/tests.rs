@@ -67,11 +67,15 @@ impl Setup {
             assert!(frames[number].data == *data, "frame {number} is as it was");
             let verdict = &self.verdicts.got[number];
             let hash = field(verdict, 0, 32) as u32;
-            let got = Expected { valid: verdict[33], hash: verdict[32].then_some(hash) };
+            let got = Expected {
+                body: field(verdict, 34, LENGTH) as usize,
+                valid: verdict[33],
+                hash: verdict[32].then_some(hash),
+            };
             assert_eq!(got, expected(data), "frame {number}: {data:02x?}");
             assert!(got.hash.is_some() || hash == 0);
-            assert_eq!(field(verdict, 34, LENGTH) as usize, data.len(), "length of frame {number}");
-            let got = field(verdict, 34 + LENGTH, function_bits(&self.config)) as usize;
+            assert_eq!(field(verdict, 34 + LENGTH, LENGTH) as usize, data.len(), "length of frame {number}");
+            let got = field(verdict, 34 + 2 * LENGTH, function_bits(&self.config)) as usize;
             assert_eq!(got, *function, "function of frame {number}");
         }
         cycles

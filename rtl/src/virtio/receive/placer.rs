@@ -5,6 +5,7 @@ use super::{
         HEADER, LENGTH,
         inspect::Verdict,
         queues::{Queue, queue_count, slot_bits},
+        registers::{DEFAULT_MTU, DeviceRow},
         types::{Descriptor, Lookup, Measured, Mode, Word},
     },
     Fate, PATIENCE, Plan, Slot,
@@ -21,6 +22,9 @@ pub(super) struct PlacerIo {
     #[input]
     #[ty(bits(2 * config.functions()))]
     pub pairs: Bits,
+    #[input]
+    #[ty(Valid::ty(DeviceRow::ty(config)))]
+    pub device: Valid<DeviceRow>,
     #[output]
     #[ty(Valid::ty(Lookup::ty(config)))]
     pub lookup: Valid<Lookup>,
@@ -98,6 +102,18 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
         let hasty = reg(bits(functions));
         when(io.held.valid, || hasty.at(io.held.payload.function).set(false));
 
+        // The MTU, known two cycles after the function is.
+        let mtus = mem(bits(16), 1 << function_bits(config), Collision::ReadNew);
+        /// Functions whose MTU has been set.
+        let has_mtu = reg(bits(functions));
+        let row = io.device.payload;
+        when(io.device.valid, || {
+            mtus.write(row.function, row.allowed_mtu());
+            has_mtu.at(row.function).set(true);
+        });
+        let known = has_mtu.at(frame.function).mux(mtus.peek(frame.function), lit(DEFAULT_MTU, 16));
+        let exceeds = delay_without_reset(Bits::from(frame.body).zext(16).gt(delay_without_reset(known)));
+
         let plans = prim::fifo(Plan::ty(config), PLANS);
         // The slots of a frame must fit, and those of the one before are still there.
         let slots = prim::fifo(Slot::ty(), (2 * config.prefetch).max(64));
@@ -116,9 +132,11 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
         let is_held = io.held.valid & io.held.payload.number().eq(queue.number());
         let is_patient = !hasty.at(queue.function) & !waited.bit(clog2(PATIENCE));
         let may_come = delay(io.busy.at(queue.number())) & !full;
-        let begins = state.is(State::Decide) & has_room & !is_held;
+        let agreed = Mode::ty().unpack(Bits::from(io.found).trunc(Mode::ty().size()));
+        let is_too_long = agreed.mtu & exceeds;
+        let begins = state.is(State::Decide) & has_room & !is_held & !is_too_long;
         io.begins.set(begins);
-        let is_lost = state.is(State::Decide) & !begins & (is_held | !may_come | !is_patient);
+        let is_lost = state.is(State::Decide) & !begins & (is_held | is_too_long | !may_come | !is_patient);
         io.dropped.valid.set(delay(is_lost));
         io.dropped.payload.set(queue.function);
 
@@ -166,7 +184,7 @@ pub(super) fn placer(config: &Config) -> PlacerIo {
             State::Look => state.set(State::Wait),
             State::Wait => state.set(State::Decide),
             State::Decide => {
-                mode.set(Mode::ty().unpack(Bits::from(io.found).trunc(Mode::ty().size())));
+                mode.set(agreed);
                 waited.set(waited + 3);
                 when(begins, || state.set(State::Pop))
                     .elsewhen(is_lost, || {

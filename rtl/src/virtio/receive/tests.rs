@@ -58,8 +58,10 @@ struct Memory {
     bytes: usize,
     memory: HashMap<u64, u8>,
     stopped: Option<u64>,
-    /// Outcomes that are to be told, with the time until then.
-    done: VecDeque<(Outcome, usize)>,
+    /// Outcomes that are to be told, with the time until then and the bytes.
+    done: VecDeque<(Outcome, usize, usize)>,
+    /// Bytes of writes whose outcome has been told.
+    told: usize,
     writes: Vec<u64>,
 }
 
@@ -73,6 +75,7 @@ impl Memory {
             memory: HashMap::new(),
             stopped: None,
             done: VecDeque::new(),
+            told: 0,
             writes: vec![],
         }
     }
@@ -84,11 +87,12 @@ impl Agent for Memory {
         let sim = &mut bench.sim;
         sim.poke(self.io.write.ready, ready);
         sim.poke(self.io.write_data.ready, data_ready);
-        self.done.iter_mut().for_each(|(_, delay)| *delay = delay.saturating_sub(1));
-        let is_done = self.done.front().is_some_and(|(_, delay)| *delay == 0);
+        self.done.iter_mut().for_each(|(_, delay, _)| *delay = delay.saturating_sub(1));
+        let is_done = self.done.front().is_some_and(|(_, delay, _)| *delay == 0);
         sim.poke(self.io.written.valid, is_done);
         if is_done {
-            let (outcome, _) = self.done.pop_front().unwrap();
+            let (outcome, _, bytes) = self.done.pop_front().unwrap();
+            self.told += bytes;
             sim.poke(self.io.written.payload, outcome);
         }
     }
@@ -115,6 +119,7 @@ impl Agent for Memory {
                 self.done.push_back((
                     if stopped { Outcome::Stopped } else { Outcome::Success },
                     bench.rng.usize(1..30),
+                    length,
                 ));
             }
         }
@@ -130,6 +135,7 @@ struct Expected {
 
 const MERGEABLE: u128 = 1 << 2;
 const GUEST_CHECKSUM: u128 = 1 << 0;
+const MTU: u128 = 1 << 8;
 
 /// virtio 5.1.6.4.1: what a device does with a frame.
 fn place(queue: usize, queues: &mut [VecDeque<Buffer>], frame: &[u8], valid: bool, mode: u128) -> Expected {
@@ -164,13 +170,23 @@ fn place(queue: usize, queues: &mut [VecDeque<Buffer>], frame: &[u8], valid: boo
 }
 
 /// A beat of [`Verdict`], from its lowest field up.
-fn verdict(config: &Config, function: usize, length: usize, valid: bool, hash: u32) -> Word {
+fn verdict(config: &Config, function: usize, [length, body]: [usize; 2], valid: bool, hash: u32) -> Word {
     let mut beat = word(hash.into(), 32);
     beat.push(true);
     beat.push(valid);
+    beat.extend(word(body as u64, LENGTH));
     beat.extend(word(length as u64, LENGTH));
     beat.extend(word(function as u64, function_bits(config)));
     beat
+}
+
+/// The manager says a function's MTU.
+fn set_mtu(bench: &mut Bench, io: &ReceiveIo, function: usize, mtu: usize) {
+    bench.sim.poke(io.device.valid, true);
+    bench.sim.poke(io.device.payload.function, function as u128);
+    bench.sim.poke(io.device.payload.mtu, mtu as u128);
+    bench.cycle(&mut []);
+    bench.sim.poke(io.device.valid, false);
 }
 
 #[test]
@@ -179,12 +195,21 @@ fn frames_into_buffers() {
         let (mut bench, io) = Bench::new(|| receive(config), seed as u64);
         let slots = slot_bits(config);
         let functions = config.functions();
-        let modes: Vec<u128> = (0..functions).map(|_| u128::from(bench.rng.u8(..))).collect();
+        let modes: Vec<u128> = (0..functions).map(|_| bench.rng.u128(..) & 0x1FF).collect();
         let pairs: Vec<usize> = (0..functions).map(|_| bench.rng.usize(..config.pairs)).collect();
         let in_use: Word = pairs.iter().flat_map(|pairs| word(*pairs as u64, 2)).collect();
         bench.sim.poke_wide(&io.pairs, &in_use);
         bench.sim.poke_wide(&io.busy, &word(0, 64).repeat(8)[..queue_count(config)].to_bitvec());
         bench.sim.poke(io.drain.valid, false);
+        // Some functions have the MTU of the beginning, some one that is too small, or too large.
+        let mut mtus = vec![1500; functions];
+        for (function, allowed) in mtus.iter_mut().enumerate() {
+            let mtu = [None, Some(60), Some(bench.rng.usize(68..200)), Some(65535)][bench.rng.usize(..4)];
+            if let Some(mtu) = mtu {
+                set_mtu(&mut bench, &io, function, mtu);
+                *allowed = mtu.clamp(68, 9600);
+            }
+        }
 
         let mut queues = Queues::new(io, config, modes.clone());
         let mut next = 0x5000_0000;
@@ -208,41 +233,45 @@ fn frames_into_buffers() {
         }
         let mut model = queues.store.queues.clone();
         let (mut verdicts, mut source) = (Source::new(&io.verdict, 0.5), Source::new(&io.frame, 0.9));
-        let mut expected = vec![];
+        let (mut expected, mut too_long) = (vec![], 0);
         for _ in 0..500 {
             let rng = &mut bench.rng;
             let (function, hash, valid) = (rng.usize(..functions), rng.u32(..), rng.bool());
             let lengths = if rng.u8(..20) == 0 { 1500..=9622 } else { 14..=200 };
             let frame = Frame { error: false, ..Frame::random(rng, lengths) };
-            verdicts.send([verdict(config, function, frame.data.len(), valid, hash)]);
+            let length = frame.data.len();
+            // At the border now and then.
+            let body = match rng.u8(..4) {
+                0 => mtus[function] + rng.usize(..2),
+                tags => length.saturating_sub(10 + 4 * usize::from(tags)),
+            };
+            verdicts.send([verdict(config, function, [length, body], valid, hash)]);
             source.send(frame.beats(config.bytes, rng));
             let pair = ((hash as usize & 0xFFFF) * (pairs[function] + 1)) >> 16;
-            expected.push(place(
-                (function << slots) | (2 * pair),
-                &mut model,
-                &frame.data,
-                valid,
-                modes[function],
-            ));
+            let queue = (function << slots) | (2 * pair);
+            let mode = modes[function];
+            let is_too_long = mode & MTU != 0 && body > mtus[function];
+            expected.push(match is_too_long {
+                true => Expected { queue, buffers: vec![], lost: true },
+                false => place(queue, &mut model, &frame.data, valid, mode),
+            });
+            too_long += usize::from(is_too_long);
         }
 
-        let mut host = Memory {
-            io,
-            commands: VecDeque::new(),
-            data: vec![],
-            bytes: config.bytes,
-            memory: HashMap::new(),
-            stopped: None,
-            done: VecDeque::new(),
-            writes: vec![],
-        };
+        let mut host = Memory::new(io, config);
         let mut used = Sink::new(&io.used, 0.5);
-        let (mut idle, mut lost) = (0, vec![]);
+        let (mut idle, mut lost, mut used_bytes) = (0, vec![], 0);
+        let mut seen = 0;
         while idle < 500 {
             idle = if source.queue.is_empty() && host.commands.is_empty() { idle + 1 } else { 0 };
             bench.cycle(&mut [&mut verdicts, &mut source, &mut queues, &mut host, &mut used]);
             if bench.sim.peek(io.dropped.valid) {
                 lost.push(bench.sim.peek(io.dropped.payload) as usize);
+            }
+            if let Some(word) = used.got.get(seen) {
+                used_bytes += Given::of(word, config).length as usize;
+                seen += 1;
+                assert!(used_bytes <= host.told, "a buffer is used before all of it is written");
             }
         }
 
@@ -250,6 +279,7 @@ fn frames_into_buffers() {
             expected.iter().filter(|one| one.lost).map(|one| one.queue >> slots).collect();
         assert_eq!(lost, wanted);
         assert!(lost.len() > 20 && lost.len() < 400, "{} are lost", lost.len());
+        assert!(too_long > 10, "{too_long} are too long");
         let mut got = used.got.iter();
         for Expected { queue, buffers, .. } in &expected {
             for (number, (buffer, bytes)) in buffers.iter().enumerate() {
@@ -317,7 +347,7 @@ impl Single {
     }
 
     fn arrive(&mut self) {
-        self.verdicts.send([verdict(&self.config, FUNCTION, 60, false, 0)]);
+        self.verdicts.send([verdict(&self.config, FUNCTION, [60, 46], false, 0)]);
         let frame = Frame { data: vec![7; 60], error: false };
         self.source.send(frame.beats(self.config.bytes, &mut self.bench.rng));
     }

@@ -6,7 +6,7 @@
 use crate::{
     config::Config,
     pcie::window::{COMMON, DEVICE, INTERRUPT, NOTIFY, Window},
-    virtio::{queues::queues, types::Word},
+    virtio::{queues::queues, registers::DEFAULT_MTU, types::Word},
 };
 use hdl::*;
 
@@ -226,7 +226,7 @@ pub const FIELDS: [Field; 30] = {
             (DEVICE, 0x0A, 2),
             ReadOnly,
             Function(word::DEVICE + 2),
-            "The largest MTU; at least 68.",
+            "The largest MTU; at least 68, at most 9600.",
         ),
         field(
             "speed",
@@ -294,7 +294,7 @@ pub fn word_after_reset(number: Bits, function: Bits) -> Bits {
         word::VECTOR => lit(NO_VECTOR, 32),
         word::DEVICE => lit(0x02, 32),
         9 => cat([function.zext(24), lit(0, 8)]),
-        10 => lit(1500 << 16, 32),
+        10 => lit(DEFAULT_MTU << 16, 32),
         11 => lit(10_000, 32),
         12 => lit(1, 32),
         _ => lit(0, 32),

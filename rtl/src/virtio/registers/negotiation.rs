@@ -63,6 +63,7 @@ pub fn agree(agreement: &Agreement, word: Bits, accepted: Bits) {
         (features::CTRL_MAC_ADDR, mode.control_address),
         (features::GUEST_ANNOUNCE, mode.announce),
         (features::MQ, mode.multiqueue),
+        (features::MTU, mode.mtu),
         (features::CTRL_VQ, *control),
         (features::RING_RESET, *ring_reset),
     ];

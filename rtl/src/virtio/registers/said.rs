@@ -44,12 +44,10 @@ impl Said {
     pub(super) fn word(&self, number: Bits, is_row: Bool) -> (Bits, Bits) {
         let mac = cat(Bits::from(is_row.mux(self.row.mac, self.address.mac)).chunks(8));
         let [mac_low, mac_high] = [mac.trunc(32), mac.slice(32, 16).zext(32)];
-        let mtu = Bits::from(self.row.mtu);
-        let mtu = mtu.lt(68).mux(lit(68, 16), mtu);
         let words = [
             (mac_low, 15),
             (mac_high, 3),
-            (cat([mtu, lit(0, 16)]), 12),
+            (cat([self.row.allowed_mtu(), lit(0, 16)]), 12),
             (self.row.speed.into(), 15),
             (Bits::from(self.row.duplex).zext(32), 1),
             (lit(0, 32), 0),

@@ -1,8 +1,20 @@
 //! What is kept of functions and queues, and what is being done.
 
 use super::negotiation::Agreement;
-use crate::{config::Config, pcie::configuration::function_bits};
+use crate::{
+    config::{Config, MAX_FRAME},
+    pcie::configuration::function_bits,
+};
 use hdl::*;
+
+/// The MTU of a function of which the manager has said nothing.
+pub const DEFAULT_MTU: usize = 1500;
+
+/// No MTU is less (5.1.4.1).
+const LEAST_MTU: usize = 68;
+
+/// Whatever is not longer is forwarded: the bridge's longest frame, without its Ethernet header and two tags.
+const LARGEST_MTU: usize = MAX_FRAME - 22;
 
 /// What the manager says of a function.
 #[derive(Bundle, Clone, Copy, Debug)]
@@ -12,7 +24,7 @@ pub struct DeviceRow {
     pub function: Bits,
     /// The first byte is the most significant. Counts unless the driver sets another one, until the next reset.
     pub mac: U<48>,
-    /// Below 68 counts as 68 (5.1.4.1). Not to be changed while there is a driver.
+    /// Below 68 counts as 68, above 9600 as 9600 (5.1.4.1). Not to be changed while there is a driver.
     pub mtu: U<16>,
     /// In Mb/s, or all ones.
     pub speed: U<32>,
@@ -21,6 +33,15 @@ pub struct DeviceRow {
     pub link_up: Bool,
     /// The driver is asked to announce itself, if it can (VIRTIO_NET_F_GUEST_ANNOUNCE).
     pub announce: Bool,
+}
+
+impl DeviceRow {
+    /// The MTU that the driver reads.
+    pub fn allowed_mtu(&self) -> Bits {
+        let mtu = Bits::from(self.mtu);
+        let most = lit(LARGEST_MTU, 16);
+        mtu.lt(LEAST_MTU).mux(lit(LEAST_MTU, 16), mtu.gt(LARGEST_MTU).mux(most, mtu))
+    }
 }
 
 /// The driver set the function's address.

@@ -110,10 +110,12 @@ fn draw(rng: &mut Rng, memory: &mut HashMap<u64, u8>, next: &mut u64, id: u64) -
     let (insert, start) = (rng.bool(), rng.usize(..=body));
     let offset = rng.usize(..=body - start);
     let segmented = rng.u8(..10) == 0;
-    let mut header = vec![u8::from(insert) | rng.u8(..) & 0xFE, u8::from(segmented), 0, 0, 0, 0];
+    let mut header = vec![u8::from(insert) | rng.u8(..) & 0xFE, u8::from(segmented)];
+    // The length of the headers, and that of segments.
+    header.extend(rng.u32(..).to_le_bytes());
     header.extend((start as u16).to_le_bytes());
     header.extend((offset as u16).to_le_bytes());
-    header.extend([0, 0]);
+    header.extend(rng.u16(..).to_le_bytes());
     let kept = length.min(HEADER);
     data[..kept].copy_from_slice(&header[..kept]);
     let most = [1, 2, 4, 12][rng.usize(..4)].min(length);

@@ -429,6 +429,7 @@ impl Ring {
                 if (event >> 15 == 1) == wrap { place } else { place.wrapping_sub(self.settings.size) };
             flags == 0 || needs(place)
         } else if self.settings.event_index {
+            assert_eq!(memory.u16(self.device), 0, "flags");
             needs(memory.u16(self.device + 4 + 8 * u64::from(self.settings.size)))
         } else {
             memory.u16(self.device) == 0

@@ -170,7 +170,7 @@ impl World {
             Word::Size => u32::from(ring.size) | u32::from(ring.vector) << 16,
             // In the order of `Mode`, the first is the highest.
             Word::Mode => {
-                let features = [18, 19, 23, 21, 22, 34, 29, 28, 35, 38, 15, 0, 1];
+                let features = [18, 19, 23, 21, 22, 3, 34, 29, 28, 35, 38, 15, 0, 1];
                 features.into_iter().fold(0, |mode, bit| mode << 1 | u32::from(it.has(bit)))
             }
         }

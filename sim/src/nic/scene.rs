@@ -1,24 +1,20 @@
 //! The whole adapter with drivers on its functions, frames on its wires, and a policy in its bridge.
 
-use hdl::Simulator;
-use rtl::{config::Config, register_map::register, veb::rows::Outcome};
-use sim::{
-    nic::{Nic, Place, Setup, SetupError},
+use super::{Nic, Place, Setup, SetupError};
+use crate::{
     pcie::{BusError, Host, Machine},
-    veb::policy::{Change, Policy},
     virtio::{
-        error::{DriverError, Fault},
+        error::DriverError,
         net::{Event, Net, NetOptions},
         pci::Function,
     },
 };
+use hdl::Simulator;
+use rtl::config::Config;
 use std::collections::BTreeMap;
 
 /// What goes wrong with a driver.
 pub type Trouble = DriverError<BusError>;
-
-/// Reads of a status that is waited for.
-const PATIENCE: usize = 20_000;
 
 /// See the module.
 pub struct Scene<S> {
@@ -47,46 +43,6 @@ impl<S: Simulator> Scene<S> {
     /// The bridge's port of a function: the manager's is the first behind the wires.
     pub fn port(&self, function: usize) -> usize {
         self.nic.config.wires + [1, 0].get(function).copied().unwrap_or(function)
-    }
-
-    /// Makes every change that leads from the policy after reset to this one, by the management bus.
-    ///
-    /// # Errors
-    /// What the adapter does wrong meanwhile, or a row without room.
-    pub fn set_policy(&mut self, policy: &Policy) -> Result<(), Trouble> {
-        let config = &self.nic.config;
-        let first = Policy::new(config.wires, config.functions());
-        policy.changes_from(&first).iter().try_for_each(|change| self.change(change))
-    }
-
-    fn change(&mut self, change: &Change) -> Result<(), Trouble> {
-        self.write_register("TABLE", change.table as u32)?;
-        self.write_register("INDEX", change.index as u32)?;
-        for (name, word) in
-            ["DATA0", "DATA1", "DATA2", "DATA3", "DATA4", "DATA5"].into_iter().zip(change.data)
-        {
-            self.write_register(name, word)?;
-        }
-        self.write_register("COMMAND", change.operation as u32)?;
-        for _ in 0..PATIENCE {
-            let status = self.nic.read_management(register("STATUS").offset).map_err(DriverError::Bus)?;
-            let status = status.ok_or(Fault::Access(register("STATUS").offset as u64))?;
-            if status & 1 == 0 {
-                return match status >> 1 {
-                    done if done == Outcome::Done as u32 => Ok(()),
-                    value => Err(Fault::Wrong { what: "the outcome of a command", value: value.into() })?,
-                };
-            }
-        }
-        Err(Fault::Late("a command of the bridge"))?
-    }
-
-    fn write_register(&mut self, name: &str, value: u32) -> Result<(), Trouble> {
-        let offset = register(name).offset;
-        match self.nic.write_management(offset, value).map_err(DriverError::Bus)? {
-            true => Ok(()),
-            false => Err(Fault::Access(offset as u64))?,
-        }
     }
 
     /// Starts a driver on a function.
