@@ -26,15 +26,15 @@ fn scene() -> Scene<Verilated> {
     Scene::new(sim, &config, &Setup::of(&config)).unwrap()
 }
 
-fn address(function: usize) -> MacAddress {
+pub fn address(function: usize) -> MacAddress {
     MacAddress::new([2, 0, 0, 0, 0, function as u8])
 }
 
 /// Whoever is out there.
-const STATION: MacAddress = MacAddress::new([2, 0, 0, 0, 1, 0]);
+pub const STATION: MacAddress = MacAddress::new([2, 0, 0, 0, 1, 0]);
 
 /// Everybody reaches everybody: functions have their addresses, the station is behind the wire.
-fn open(scene: &mut Scene<Verilated>) {
+pub fn open(scene: &mut Scene<Verilated>) {
     let config = scene.nic.config.clone();
     let mut policy = Policy::open(config.wires, config.functions());
     for function in scene.functions() {
@@ -59,7 +59,7 @@ fn wild(packed: bool, seed: u64) -> NetOptions {
     NetOptions { features, receive, transmit: Layout::wild(), ..plain }
 }
 
-fn packet(from: MacAddress, to: MacAddress, bytes: usize, tag: u64) -> Packet {
+pub fn packet(from: MacAddress, to: MacAddress, bytes: usize, tag: u64) -> Packet {
     let mut random = Random::fork(7, tag);
     let payload: Vec<u8> = (0..bytes - 14).map(|_| random.word() as u8).collect();
     Packet { frame: FrameBuilder::new(to, from).payload(payload).build(), checksum: None, tag }

@@ -2,6 +2,7 @@
 
 mod driver;
 mod independent;
+mod mischief;
 
 use rtl::config::Config;
 use sim::{
