@@ -1,7 +1,11 @@
 use rtl::config::Config;
-use sim::{nic::{Scene, Setup, load::Load}, pcie::host::Cut, virtio::{net::NetOptions, features::Features, layout::Layout}};
-use testbench::models;
+use sim::{
+    nic::{Scene, Setup, load::Load},
+    pcie::host::Cut,
+    virtio::{features::Features, layout::Layout, net::NetOptions},
+};
 use std::time::Instant;
+use testbench::models;
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let config = Config::by_name(&args[1]).unwrap();
@@ -22,14 +26,32 @@ fn main() {
     let start = scene.nic.bus.now();
     let got = load.play(&mut scene, |f| {
         let plain = NetOptions::plain(packed, f as u64);
-        NetOptions { features: plain.features | Features::EVENT_IDX | Features::MRG_RXBUF | Features::IN_ORDER, sizes: [256, 256, 16], receive: Layout { bytes: 2048..=2048, ..Layout::plain() }, interrupts: false, ..plain }
+        NetOptions {
+            features: plain.features | Features::EVENT_IDX | Features::MRG_RXBUF | Features::IN_ORDER,
+            sizes: [256, 256, 16],
+            receive: Layout { bytes: 2048..=2048, ..Layout::plain() },
+            interrupts: false,
+            ..plain
+        }
     });
-    let got = match got { Ok(got) => got, Err(e) => { println!("{e}\n{:?}", scene.nic.bus.host.platform.iommu.intrusions().first()); return } };
+    let got = match got {
+        Ok(got) => got,
+        Err(e) => {
+            println!("{e}\n{:?}", scene.nic.bus.host.platform.iommu.intrusions().first());
+            return;
+        }
+    };
     let n = scene.nic.bus.now() - start;
     println!("{:?} for {n} cycles: {:.0} cycles/s", t.elapsed(), n as f64 / t.elapsed().as_secs_f64());
     let mpps = |f: u64| f as f64 / cycles as f64 * config.clock_khz as f64 / 1000.0;
-    println!("{got:?}\nMpps from wire {:.3} to wire {:.3} between {:.3}; up {:.1} down {:.1} bytes/frame", mpps(got.from_wire), mpps(got.to_wire), mpps(got.between),
-       got.up as f64 / (got.from_wire + got.to_wire + got.between) as f64, got.down as f64 / (got.from_wire + got.to_wire + got.between) as f64);
+    println!(
+        "{got:?}\nMpps from wire {:.3} to wire {:.3} between {:.3}; up {:.1} down {:.1} bytes/frame",
+        mpps(got.from_wire),
+        mpps(got.to_wire),
+        mpps(got.between),
+        got.up as f64 / (got.from_wire + got.to_wire + got.between) as f64,
+        got.down as f64 / (got.from_wire + got.to_wire + got.between) as f64
+    );
     let w = &scene.nic.bus.device.0[0];
     println!("wire stalled {}", w.stalled);
 }
