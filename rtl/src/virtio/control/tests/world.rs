@@ -163,7 +163,7 @@ impl World {
         ];
         assert_eq!(wishes, expected, "function {function}: {state:?}");
         let pairs = sim.peek_wide(&self.io.pairs);
-        assert_eq!(field(&pairs, 2 * function, 2), state.pairs.into(), "function {function}");
+        assert_eq!(field(&pairs, 2 * function, 2), u64::from(state.pairs), "function {function}");
         assert_eq!(self.groups[function], state.groups, "function {function}");
         assert_eq!(self.vlans[function], state.vlans, "function {function}");
     }
