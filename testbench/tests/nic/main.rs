@@ -1,7 +1,8 @@
 //! The whole adapter below a host and between its wires.
 
-mod independent;
 mod driver;
+mod independent;
+mod mixed;
 
 use rtl::config::Config;
 use sim::{
