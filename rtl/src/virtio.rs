@@ -71,6 +71,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("receive", receive::receive);
     block!("used", used::used);
     block!("moderation", moderation::moderation);
+    block!("control", control::control);
     blocks
 }
 

@@ -114,11 +114,12 @@ pub fn shrink(config: &Config, mut case: Case, mut fails: impl FnMut(&str) -> bo
     case.arrivals =
         least(&case.arrivals, |arrivals| fails(&Case { arrivals: arrivals.into(), ..case.clone() }));
     case.changes = least(&case.changes, |changes| fails(&Case { changes: changes.into(), ..case.clone() }));
-    let wishes = case.policy.wishes.clone();
+    let (wishes, filters) = (case.policy.wishes.clone(), case.policy.filters.clone());
     let policy = |rows: &[Change]| {
         let mut policy = Policy::new(config.wires, config.functions());
         rows.iter().for_each(|row| policy.apply(row));
         policy.wishes.clone_from(&wishes);
+        policy.filters.clone_from(&filters);
         policy
     };
     let mut rows = least(&case.policy.setup(), |rows| fails(&Case { policy: policy(rows), ..case.clone() }));
@@ -146,6 +147,7 @@ pub fn shrink(config: &Config, mut case: Case, mut fails: impl FnMut(&str) -> bo
         }
         let mut simpler = case.clone();
         simpler.policy.wishes[port] = Wishes::default();
+        simpler.policy.filters.retain(|filter| filter.function != port);
         if fails(&simpler) {
             case = simpler;
         }

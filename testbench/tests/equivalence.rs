@@ -13,10 +13,10 @@ const MODEL: usize = 12_000;
 /// Cycles within which every memory of the bridge is clear.
 const CLEARING: u64 = 4200;
 
-/// What random stimuli cannot move: they wait for addresses, or for rings that make sense. `tests/control.rs` and
-/// `tests/veb/equivalence.rs` know those of the bridge; those of the endpoint and of the network functions have tests in the
-/// native simulator only.
-const ADDRESSED: [&str; 7] = [
+/// What random stimuli cannot move: they wait for addresses, or for rings that make sense. `tests/control.rs`,
+/// `tests/manager.rs` and `tests/veb/equivalence.rs` know those of the bridge and the manager; those of the endpoint and of the
+/// network functions have tests in the native simulator only.
+const ADDRESSED: [&str; 8] = [
     "veb/control/",
     "veb/veb/",
     "pcie/configuration/",
@@ -24,6 +24,7 @@ const ADDRESSED: [&str; 7] = [
     "pcie/msix/",
     "virtio/registers/",
     "virtio/fetch/",
+    "manager/",
 ];
 
 /// Runs all `blocks` as a few merged designs.

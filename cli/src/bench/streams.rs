@@ -97,7 +97,10 @@ impl Ports {
     fn find(interface: &Interface, direction: Direction) -> Vec<Ports> {
         let position = |name: &str| interface.find(name);
         let stream = |(valid, port): (usize, &Port)| {
-            let name = port.name.strip_suffix("_valid").filter(|name| *name != "row")?;
+            let name = port
+                .name
+                .strip_suffix("_valid")
+                .filter(|name| !["row", "filter", "forget"].contains(name))?;
             let ready = position(&format!("{name}_ready"))?;
             let prefix = format!("{name}_");
             let field = |field: &str| {

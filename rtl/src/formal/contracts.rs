@@ -10,7 +10,8 @@ use crate::{
 use hdl::*;
 
 /// Blocks of the bridge without a stream to keep the contract of, and without claims of their own.
-pub const WITHOUT: [&str; 6] = ["parser", "policy", "destinations", "mirror", "liveness", "frame_memory"];
+pub const WITHOUT: [&str; 7] =
+    ["parser", "policy", "filters", "destinations", "mirror", "liveness", "frame_memory"];
 
 /// Blocks of the endpoint without a proof: some keep the contract only if answers come when they were asked for, which their
 /// neighbours see to, and the others are too large.

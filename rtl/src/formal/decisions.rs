@@ -22,7 +22,7 @@ pub fn proofs() -> Vec<Proof> {
     let classifier = |name: &str, depth: u32| {
         let claim = "no frame leaves its VLAN, a spoofed one goes nowhere";
         let proof = Proof::new(name, claim, ports, Bounded(depth), move || classifier(&config()));
-        let tables = ["veb_mac_table_*", "row_memory_*", "veb_policy_*"];
+        let tables = ["veb_mac_table_*", "row_memory_*", "veb_filters_*", "veb_policy_*"];
         Proof { harness: false, cover: depth, ..proof.free(&tables) }
     };
     let claim = "the rules of forwarding, whatever the tables hold";
@@ -75,6 +75,8 @@ pub fn forwarding(config: &Config) -> DestinationsIo {
         assert(!outside(past.members | rules.all_vlans), "frames stay within their VLAN");
         assert(!outside(rules.egress), "a port that is off gets nothing");
         assert(!outside(!past.source), "no frame goes back");
+        let passes = past.untagged | past.listed | !rules.filter;
+        assert(!outside(passes), "nobody gets a tag that it filters out");
         assert(!(past.from_wire & outside(!wires)), "no frame goes from wire to wire");
         let reflected = past.from_wire & (past.owners & !wires).any();
         assert(!(reflected & outside(!rules.isolated)), "isolated functions get nothing of other functions");
@@ -153,6 +155,8 @@ pub fn rights(config: &Config) -> RightsIo {
         block.wishes.iter().zip(&io.policy.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
         io.policy.policy.set(block.policy);
         io.policy.destinations.set(block.destinations);
+        io.policy.may_unicast.set(block.may_unicast);
+        io.policy.may_multicast.set(block.may_multicast);
         io.policy.clear.set(block.clear);
         chosen_one(io.who, config.ports());
 

@@ -20,7 +20,7 @@ pub struct BridgeIo {
     pub axi: AxiLite,
 }
 
-/// Hands on what it is asked for, and what comes back; responses are always taken.
+/// Hands on what it is asked for, and what comes back. A response is taken as soon as the access has been.
 ///
 /// ```text
 ///  ask, request ─► aw, w, ar       b, r ─► reply
@@ -37,7 +37,14 @@ pub fn bridge() -> BridgeIo {
         when(axi.awready, || awvalid.set(false));
         when(axi.wready, || wvalid.set(false));
         when(axi.arready, || arvalid.set(false));
+        /// The response has not come.
+        let awaits = reg(flag());
+        let bready = awaits & io.request.write & !awvalid & !wvalid;
+        let rready = awaits & !io.request.write & !arvalid;
+        let responds = (axi.bvalid & bready) | (axi.rvalid & rready);
+        when(responds, || awaits.set(false));
         when(io.ask, || {
+            awaits.set(true);
             awvalid.set(io.request.write);
             wvalid.set(io.request.write);
             arvalid.set(!io.request.write);
@@ -49,13 +56,13 @@ pub fn bridge() -> BridgeIo {
         axi.wvalid.set(wvalid);
         axi.wdata.set(io.request.data);
         axi.wstrb.set(0xF);
-        axi.bready.set(true);
+        axi.bready.set(bready);
         axi.arvalid.set(arvalid);
         axi.araddr.set(address);
         axi.arprot.set(0);
-        axi.rready.set(true);
+        axi.rready.set(rready);
         let resp = io.request.write.mux(axi.bresp, axi.rresp);
-        io.reply.valid.set(delay(axi.bvalid | axi.rvalid));
+        io.reply.valid.set(delay(responds));
         io.reply.payload.set(delay_without_reset(Reply { refused: !resp.is(Resp::Okay), data: axi.rdata }));
         Stream { valid: awvalid, ready: axi.awready, payload: address }.assert_stable();
         Stream { valid: wvalid, ready: axi.wready, payload: io.request.data }.assert_stable();

@@ -154,20 +154,20 @@ pub fn functions(config: &Config) -> FunctionsIo {
         when(!waits, || leaving.set(leaving.eq(count - 1).mux(leaving.zero(), leaving + 1)));
 
         // The words; the copies come behind them.
-        let memory = row_memory((2 * WORDS) << function_bits, 32);
+        let rows = row_memory((2 * WORDS) << function_bits, 32);
         let step = reg(bits(3));
-        let word_now = delay_without_reset(memory.row);
+        let word_now = delay_without_reset(rows.row);
         let low = number.trunc(clog2(WORDS));
         let receive = lit(RECEIVE, clog2(WORDS));
         let copies = is(State::Copy);
         let row = |copy: bool, function: Bits, word: Bits| cat([lit(copy as usize, 1), function, word]);
         let own = copies.mux(step, is(State::Moderate).mux(receive, low));
-        memory.index.set(is(State::Leave).mux(row(true, leaving, step), row(false, function, own)));
+        rows.index.set(is(State::Leave).mux(row(true, leaving, step), row(false, function, own)));
         let stores = is(State::Check) & accepted & write & is_kept;
         let copied = step - LATENCY;
-        memory.write.valid.set(stores | (copies & step.ge(LATENCY)));
-        memory.write.payload.index.set(copies.mux(row(true, function, copied), row(false, function, low)));
-        memory.write.payload.row.set(copies.mux(word_now, data));
+        rows.write.valid.set(stores | (copies & step.ge(LATENCY)));
+        rows.write.payload.index.set(copies.mux(row(true, function, copied), row(false, function, low)));
+        rows.write.payload.row.set(copies.mux(word_now, data));
         let may_address = reg(bits(count));
         let rights = place("RIGHTS", "may_address");
         when(stores & number.eq(of_function("RIGHTS").offset / 4), || {
@@ -288,6 +288,6 @@ pub fn functions(config: &Config) -> FunctionsIo {
         io.device.payload.set(device);
         io.may_address.set(may_address);
         io.reply.set(reply);
-        io.clear.set(memory.clear);
+        io.clear.set(rows.clear);
     })
 }

@@ -516,7 +516,7 @@ impl Rig {
         sim.poke(axi.rresp, resp);
         sim.poke(axi.rdata, data.into());
         if shows.is_some() {
-            assert!(sim.peek(axi.bready) && sim.peek(axi.rready));
+            assert!(sim.peek(if is_read { axi.rready } else { axi.bready }));
             slave.response = None;
         }
         let under_way = slave.address.is_some() || slave.data.is_some() || slave.read.is_some();

@@ -1,13 +1,15 @@
 //! What becomes of a frame.
 
 mod checks;
+mod ports;
 
 use super::{
     destinations::{Facts, destinations},
     ethertypes::{EthertypeRow, ethertypes},
+    filters::filters,
     mac_table::{Key, MacRow, mac_table},
     mirror::{MirrorRule, mirror},
-    policy::{PolicyWrite, PortPolicy, Wishes, policy},
+    policy::{PolicyWrite, PortPolicy, policy},
     row_memory::{VlanRow, row_memory},
     rows::{Operation, Outcome, RowRequest, RowResponse, Table},
     types::{Cast, Chain, Decision, Forced, Frame, Reason, Tag, TagKind},
@@ -17,6 +19,7 @@ use crate::{
     prim, register_map as map,
 };
 use hdl::*;
+pub use ports::ClassifierIo;
 
 /// Hash values of multicast addresses.
 pub const MULTICAST_ROWS: usize = 512;
@@ -26,36 +29,6 @@ const GROUP_FUNCTIONS: map::Position = map::field(Table::Multicast, "functions")
 
 /// 01-80-C2-00-00-0x without its last four bits: addresses that no bridge forwards (802.1Q 8.6.3).
 const RESERVED: u64 = 0x0180_c200_0000 >> 4;
-
-#[derive(Bundle, Clone)]
-#[ty(config: &Config)]
-pub struct ClassifierIo {
-    #[input]
-    #[ty(Stream::ty(Frame::ty(config)))]
-    pub frame: Stream<Frame>,
-    /// One for each of the manager's frames, in their order, and there before the frame.
-    #[input]
-    #[ty(Stream::ty(Forced::ty(config)))]
-    pub forced: Stream<Forced>,
-    #[output]
-    #[ty(Stream::ty(Decision::ty(config)))]
-    pub decision: Stream<Decision>,
-    #[input]
-    #[ty(vec![Wishes::ty(); config.ports()])]
-    pub wishes: Vec<Wishes>,
-    /// Commands for the tables PORT, VLAN, MULTICAST, MAC, MIRROR and ETHERTYPE; others must not come here.
-    #[input]
-    pub row: Stream<RowRequest>,
-    /// The answer, one for each.
-    #[output]
-    pub row_response: Valid<RowResponse>,
-    /// Whoever else has something to clear after reset has done it; no frame is taken before.
-    #[input]
-    pub others_clear: Bool,
-    /// All of that and the tables have been cleared.
-    #[output]
-    pub clear: Bool,
-}
 
 /// What every stage needs of a frame.
 #[derive(Bundle, Clone, Copy)]
@@ -126,8 +99,6 @@ struct Known {
     source_is_group: Bool,
     #[ty(Facts::ty(config))]
     facts: Facts,
-    #[ty(bits(config.ports()))]
-    untagged: Bits,
 }
 
 /// Fourth slot: the destinations are known.
@@ -171,7 +142,7 @@ enum Engine {
 ///            0: policy     1: keys        2: answers              3: rules           4: mirrors
 ///  frame ─► received ───► parsed ──────► asked ────────────────► known ───────────► settled ──────► decision
 ///             │ ▲          │ MAC table ───┴─ 4 lookups ─► sets    │ destinations     │ mirror
-///             policy       └─────────────── VLAN, MULTICAST rows ┘
+///             policy       └────── VLAN, MULTICAST rows, filters ┘
 /// ```
 ///
 /// A frame stays four cycles in each slot, because it takes four lookups in the table of addresses: destination and
@@ -191,10 +162,16 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         let macs = mac_table(config);
         let vlans = row_memory(4096, 2 * ports);
         let multicasts = row_memory(MULTICAST_ROWS, ports);
+        let filters = filters(config);
+        filters.change.connect(&io.filter);
+        filters.forget.connect(&io.forget);
         let ethertypes = ethertypes();
         let destinations = destinations(config);
         let mirror = mirror(config);
         policy.wishes.iter().zip(&io.wishes).for_each(|(sink, wishes)| sink.set(*wishes));
+
+        io.may_unicast.set(policy.may_unicast);
+        io.may_multicast.set(policy.may_multicast);
 
         // Slots 1 to 5 move on together, in the last of four cycles. While all are empty that is now.
         let engine = reg_enum(Engine::Clear);
@@ -305,7 +282,11 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
         vlans.index.set(asked.meta.vid);
         multicasts.index.set(multicast_index);
+        filters.hash.set(multicast_index);
+        filters.vid.set(asked.meta.vid);
         let vlan = VlanRow::ty(config).unpack(vlans.row);
+        // Wires have no filters.
+        let of_ports = |functions: Bits| cat([functions, lit(0, config.wires)]);
         let claims = reg_without_reset(bits(ports));
         let owners = reg_without_reset(bits(ports));
         when(advance, || {
@@ -323,7 +304,6 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             known.verdict.set(asked.verdict);
             known.reserved.set(asked.reserved);
             known.source_is_group.set(asked.source_is_group);
-            known.untagged.set(vlan.untagged);
             known.facts.set(Facts {
                 source: prim::decode(asked.meta.port, ports),
                 from_wire: asked.meta.port.lt(config.wires),
@@ -333,6 +313,9 @@ pub fn classifier(config: &Config) -> ClassifierIo {
                 members: vlan.members,
                 claims,
                 subscribers: multicasts.row,
+                groups: of_ports(filters.group),
+                untagged: vlan.untagged,
+                listed: of_ports(filters.vlan),
                 owners: owners | macs.ports,
             });
         });
@@ -369,7 +352,7 @@ pub fn classifier(config: &Config) -> ClassifierIo {
             settled.raw.set(raw);
             settled.source.set(facts.source);
             settled.destinations.set(raw.mux(special, destinations.ports));
-            settled.untagged.set(known.untagged);
+            settled.untagged.set(facts.untagged);
         });
         mirror.source.set(settled.source);
         mirror.vid.set(settled.meta.vid);
@@ -447,7 +430,8 @@ pub fn classifier(config: &Config) -> ClassifierIo {
         });
 
         names_row.set(point | engine.is(Engine::Read));
-        let clear = policy.clear & vlans.clear & multicasts.clear & macs.clear & io.others_clear;
+        let clear =
+            policy.clear & vlans.clear & filters.clear & multicasts.clear & macs.clear & io.others_clear;
         io.clear.set(!engine.is(Engine::Clear));
         engine.cases(|e| match e {
             Engine::Clear => {

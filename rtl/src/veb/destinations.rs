@@ -24,9 +24,18 @@ pub struct Facts {
     /// Ports that have an entry for its destination.
     #[ty(bits(config.ports()))]
     pub claims: Bits,
-    /// Functions that want multicasts of its hash.
+    /// Functions that want multicasts of its hash, as the manager says.
     #[ty(bits(config.ports()))]
     pub subscribers: Bits,
+    /// Functions that say so themselves.
+    #[ty(bits(config.ports()))]
+    pub groups: Bits,
+    /// Ports that get frames of its VLAN without a tag.
+    #[ty(bits(config.ports()))]
+    pub untagged: Bits,
+    /// Functions that want them with one.
+    #[ty(bits(config.ports()))]
+    pub listed: Bits,
     /// Ports that have an entry for its source.
     #[ty(bits(config.ports()))]
     pub owners: Bits,
@@ -55,7 +64,8 @@ pub struct DestinationsIo {
 /// - From a wire: to the functions that want the frame or, if nobody claims it, to the wire's default ports; not back to
 ///   a function that sent it (`prune`), and nothing that a function sent to an isolated one. Never to a wire.
 ///
-/// All within the members of its VLAN and the ports that may receive, and never to its source.
+/// All within the members of its VLAN and the ports that may receive, never to its source, and with a tag only to functions
+/// that do not filter its VLAN out. Such a function still claims its addresses: what it does not want is for nobody else.
 ///
 /// ```text
 ///  facts ─► wanted, reachable, claimed ─► here, pruned, known ─► ports
@@ -73,11 +83,13 @@ pub fn destinations(config: &Config) -> DestinationsIo {
         // Who could get it, who wants it, and whether anybody has it as its own.
         let allowed = policy.egress & (facts.members | policy.all_vlans);
         let reachable = reg_without_reset(set);
-        reachable.set(allowed & !facts.source);
+        reachable.set(allowed & !facts.source & (facts.untagged | facts.listed | !policy.filter));
         let wanted = reg_without_reset(set);
         facts.cast.cases(|cast| match cast {
             Cast::Unicast => wanted.set(facts.claims | policy.all_unicast),
-            Cast::Multicast => wanted.set(facts.claims | facts.subscribers | policy.all_multicast),
+            Cast::Multicast => {
+                wanted.set(facts.claims | facts.subscribers | facts.groups | policy.all_multicast);
+            }
             Cast::Broadcast => wanted.set(policy.broadcast),
         });
         let claimants = facts.from_wire.mux(!wires, policy.local | wires);

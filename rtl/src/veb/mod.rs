@@ -10,7 +10,7 @@
 //!         tables ◄── control ◄── AXI4-Lite              └─► statistics
 //! ```
 //! A frame is followed through the files in this order: [`ingress`] with [`gate`] and [`shaper`], [`writer`], [`parser`],
-//! [`classifier`] with [`policy`], [`mac_table`], [`destinations`] and [`mirror`], [`dispatch`], [`scheduler`], [`reader`],
+//! [`classifier`] with [`policy`], [`mac_table`], [`filters`], [`destinations`] and [`mirror`], [`dispatch`], [`scheduler`], [`reader`],
 //! [`frame_memory`]; [`cells`] and [`references`] keep the packet buffer. The manager comes in by [`control`] and
 //! [`tables`]; [`statistics`] counts.
 
@@ -168,12 +168,10 @@ pub fn veb(config: &Config) -> VebIo {
         dispatch.decision.connect(&decided.output);
         dispatch.dead.set(liveness.dead);
 
-        io.may_unicast.set(0);
-        io.may_multicast.set(0);
-        io.row.ready.set(false);
-        io.row_response.set(io.row_response.zero());
-        io.filter.ready.set(true);
-        io.forget.ready.set(true);
+        io.may_unicast.set(classifier.may_unicast);
+        io.may_multicast.set(classifier.may_multicast);
+        classifier.filter.connect(&io.filter);
+        classifier.forget.connect(&io.forget);
 
         // Who may send.
         shaper.pending.set(ingress.pending | io.waiting);
@@ -247,8 +245,18 @@ pub fn veb(config: &Config) -> VebIo {
         control.free_count.set(cells.free_count);
         classifier.others_clear.set(shaper.cleared & tables.clear & statistics.clear);
         control.tables_clear.set(classifier.clear);
-        tables.request.connect(&control.row);
-        control.row_response.set(tables.response);
+        // The manager's commands and the functions' in turn; a response is for the one whose request was taken last.
+        let requests = prim::stream_arbiter(RowRequest::ty(), 2, prim::Policy::RoundRobin);
+        requests.inputs[0].connect(&control.row);
+        requests.inputs[1].connect(&io.row);
+        let request = requests.output;
+        let of_function = reg_without_reset(flag());
+        when(request.fire(), || of_function.set(request.payload.port.bit(0)));
+        tables.request.connect(&request.map(|routed| routed.beat));
+        for (response, mine) in [(control.row_response, !of_function), (io.row_response, of_function)] {
+            response.valid.set(tables.response.valid & mine);
+            response.payload.set(tables.response.payload);
+        }
         classifier.row.connect(&tables.classifier);
         tables.classifier_response.set(classifier.row_response);
         statistics.row.connect(&tables.statistics);
@@ -275,6 +283,7 @@ pub fn catalogue(config: &Config) -> Vec<Block> {
     block!("parser", parser::parser);
     block!("writer", writer::writer);
     block!("mac_table", mac_table::mac_table);
+    block!("filters", filters::filters);
     block!("policy", policy::policy);
     block!("destinations", destinations::destinations);
     block!("mirror", mirror::mirror);

@@ -80,6 +80,9 @@ pub struct Destinations {
     pub all_multicast: Bits,
     #[ty(bits(config.ports()))]
     pub all_vlans: Bits,
+    /// Functions that receive frames with a tag only of VLANs in their filters.
+    #[ty(bits(config.ports()))]
+    pub filter: Bits,
     #[ty(bits(config.ports()))]
     pub prune: Bits,
     /// Functions in VEB mode.
@@ -103,6 +106,14 @@ pub struct PolicyIo {
     #[input]
     #[ty(vec![Wishes::ty(); config.ports()])]
     pub wishes: Vec<Wishes>,
+    /// Ports whose wish for all unicast frames counts.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_unicast: Bits,
+    /// Likewise of multicast frames.
+    #[output]
+    #[ty(bits(config.ports()))]
+    pub may_multicast: Bits,
     /// Follows a write or a wish after two cycles.
     #[output]
     #[ty(Destinations::ty(config))]
@@ -163,12 +174,16 @@ pub fn policy(config: &Config) -> PolicyIo {
             });
         }
         let wished = |of: fn(&Wishes) -> Bool| vector(io.wishes.iter().map(of));
+        io.may_unicast.set(may_unicast);
+        io.may_multicast.set(may_multicast);
+        let functions = lit((1u128 << ports) - (1 << config.wires), ports);
         io.destinations.set(Destinations {
             egress,
             broadcast,
             all_unicast: delay(may_unicast & wished(|wishes| wishes.unicast)),
             all_multicast: delay(may_multicast & wished(|wishes| wishes.multicast)),
             all_vlans: delay(may_vlan & wished(|wishes| wishes.vlan)),
+            filter: delay(functions & wished(|wishes| wishes.filter)),
             prune,
             local,
             isolated,

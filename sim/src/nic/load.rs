@@ -5,7 +5,10 @@ use crate::{
     ethernet::{ETHERTYPE_EXPERIMENTAL, FrameBuilder, MacAddress},
     pcie::Direction,
     veb::policy::Policy,
-    virtio::net::{Event, NetOptions, Packet},
+    virtio::{
+        error::DriverError,
+        net::{Event, NetOptions, Packet},
+    },
 };
 use hdl::Simulator;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,14 +86,21 @@ impl Flow {
         let mut payload = vec![0; bytes - CHECK_SEQUENCE - 14];
         payload[..8].copy_from_slice(&self.sent.to_le_bytes());
         self.sent += 1;
-        FrameBuilder::new(self.destination, self.source).ethertype(ETHERTYPE_EXPERIMENTAL).payload(payload).build()
+        FrameBuilder::new(self.destination, self.source)
+            .ethertype(ETHERTYPE_EXPERIMENTAL)
+            .payload(payload)
+            .build()
     }
 
     /// # Panics
     /// If the frame came twice, or before one that was sent earlier.
     fn arrives(&mut self, frame: &[u8]) {
         let number = u64::from_le_bytes(frame[14..22].try_into().expect("eight bytes"));
-        assert!((self.expected..self.sent).contains(&number), "frame {number}, but {} was next", self.expected);
+        assert!(
+            (self.expected..self.sent).contains(&number),
+            "frame {number}, but {} was next",
+            self.expected
+        );
         self.expected = number + 1;
         self.arrived += 1;
     }
@@ -168,7 +178,8 @@ impl<S: Simulator> Run<'_, S> {
     /// Functions fill their rings.
     fn send(&mut self) {
         let between = &self.load.between;
-        let pairs = between.iter().enumerate().map(|(at, from)| (*from, Some(between[(at + 1) % between.len()])));
+        let pairs =
+            between.iter().enumerate().map(|(at, from)| (*from, Some(between[(at + 1) % between.len()])));
         let all: Vec<_> = self.load.to_wire.iter().map(|from| (*from, None)).chain(pairs).collect();
         for (from, to) in all {
             loop {
@@ -198,7 +209,7 @@ impl Load {
         options: impl Fn(usize) -> NetOptions,
     ) -> Result<Carried, Trouble> {
         let policy = policy(scene);
-        scene.set_policy(&policy)?;
+        scene.nic.set_policy(&policy).map_err(DriverError::Bus)?;
         scene.period = self.period;
         let functions = [&self.to_wire[..], &self.from_wire, &self.between].concat();
         for function in BTreeSet::from_iter(functions) {
@@ -210,7 +221,12 @@ impl Load {
         run.pass(self.cycles)?;
         let after = run.counts();
         run.offers = false;
+        let mut last = run.came;
         run.pass(QUIET)?;
+        while run.came != last {
+            last = run.came;
+            run.pass(QUIET)?;
+        }
         let [from_wire, to_wire, between, up, down] = [0, 1, 2, 3, 4].map(|at| after[at] - before[at]);
         let lost = |from_wire: bool| -> u64 {
             let flows = run.flows.iter().filter(|((from, _), _)| from.is_none() == from_wire);
@@ -221,5 +237,5 @@ impl Load {
     }
 }
 
-/// Cycles after which nothing is under way any more.
-const QUIET: u64 = 50_000;
+/// Cycles in which something comes if anything is under way.
+const QUIET: u64 = 20_000;

@@ -1,7 +1,5 @@
 //! The whole adapter with drivers on its functions, frames on its wires, and a policy in its bridge.
 
-use hdl::Simulator;
-use rtl::config::Config;
 use super::{Nic, Place, Setup, SetupError};
 use crate::{
     pcie::{BusError, Host, Machine},
@@ -11,6 +9,8 @@ use crate::{
         pci::Function,
     },
 };
+use hdl::Simulator;
+use rtl::config::Config;
 use std::collections::BTreeMap;
 
 /// What goes wrong with a driver.

@@ -119,6 +119,8 @@ struct Lanes {
     /// What waits for the lanes, at the cycle `at`.
     backlog: u64,
     at: u64,
+    /// Bytes that were put on them, with their framing.
+    carried: u64,
     in_flight: VecDeque<(u64, Packet)>,
     credits: Credits,
     /// Credits on their way back.
@@ -140,6 +142,7 @@ impl Link {
         let lanes = |room: [Room; 3]| Lanes {
             backlog: 0,
             at: 0,
+            carried: 0,
             in_flight: VecDeque::new(),
             credits: Credits::new(room),
             returns: VecDeque::new(),
@@ -179,6 +182,7 @@ impl Link {
         let lanes = &mut self.ways[direction as usize];
         lanes.credits.consume(&packet);
         let bytes = FRAMING + packet.header_bytes() + packet.payload.len();
+        lanes.carried += bytes as u64;
         lanes.backlog += bytes as u64 * self.settings.clock_khz * 1000;
         let arrival = now + lanes.backlog.div_ceil(self.rate) + self.settings.flight();
         lanes.in_flight.push_back((arrival, packet));
@@ -213,6 +217,11 @@ impl Link {
             let kept = kept.take().unwrap_or_default();
             lanes.returns.extend(kept.into_iter().map(|cost| (time, class, cost)));
         }
+    }
+
+    /// Bytes that were put on the lanes so far, with their framing.
+    pub fn carried(&self, direction: Direction) -> u64 {
+        self.ways[direction as usize].carried
     }
 
     /// Packets between the ends.

@@ -135,6 +135,8 @@ pub struct Port {
     pub broadcast: Option<bool>,
     pub may: Option<Vec<Promiscuity>>,
     pub wants: Option<Vec<Promiscuity>>,
+    pub groups: Option<Vec<Spanned<String>>>,
+    pub vlans: Option<Vec<Vid>>,
     pub prune: Option<bool>,
     pub default_ports: Option<Ports>,
     pub max_rate: Option<MaxRate>,

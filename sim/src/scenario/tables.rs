@@ -9,7 +9,8 @@ use super::rows;
 use crate::ethernet::MacAddress;
 use crate::veb::PortSet;
 use crate::veb::policy::{
-    self, ETHERTYPES, MIRRORS, MirrorOf, PRESETS, Policy, PortPolicy, Rate, VlanPolicy, multicast_hash,
+    self, ETHERTYPES, Filter, FilterOf, MIRRORS, MirrorOf, PRESETS, Policy, PortPolicy, Rate, VlanPolicy,
+    multicast_hash,
 };
 
 /// Bytes that a share of 1 stands for in each round: the longest frame with two tags.
@@ -132,6 +133,7 @@ impl State {
                 };
                 self.policy.ports[port] = row;
                 self.policy.wishes[port] = policy::Wishes::default();
+                self.policy.filters.retain(|filter| filter.function != port);
                 self.policy.rates[port] = Rate { quantum: SHARE_BYTES, ..Rate::default() };
                 self.policy.limits[port] = policy::Limit::default();
             }
@@ -143,6 +145,7 @@ impl State {
 
     /// What the port may do and how its frames are tagged.
     fn rules(&mut self, names: &Names, settings: &Port, port: usize) -> Result<(), ScenarioError> {
+        let is_wire = self.policy.is_wire(port);
         let row = &mut self.policy.ports[port];
         if let Some(link) = settings.link {
             (row.ingress, row.egress) = (link == Link::Up, link == Link::Up);
@@ -176,8 +179,18 @@ impl State {
                 unicast: wants.contains(&Promiscuity::Unicast),
                 multicast: wants.contains(&Promiscuity::Multicast),
                 vlan: wants.contains(&Promiscuity::Vlan),
+                ..self.policy.wishes[port]
             };
         }
+        let groups = settings.groups.iter().flatten().map(|mac| names.address(mac));
+        let groups = groups.map(|mac| Ok(FilterOf::Group(multicast_hash(mac?))));
+        let vlans = settings.vlans.iter().flatten().map(|vid| Ok(FilterOf::Vlan(vid.get())));
+        let filters: Result<Vec<FilterOf>, ScenarioError> = groups.chain(vlans).collect();
+        if !is_wire {
+            let filters = filters?.into_iter().map(|of| Filter { function: port, of });
+            self.policy.filters.extend(filters);
+        }
+        self.policy.wishes[port].filter |= settings.vlans.is_some();
         if let Some(ports) = &settings.default_ports {
             row.default_ports = names.set(ports)?;
         }

@@ -136,7 +136,7 @@ fn every_setting_of_a_port_reaches_its_rows() {
         default_ports: PortSet::first(6),
     };
     assert_eq!(policy.ports[3], expected);
-    assert_eq!(policy.wishes[3], Wishes { unicast: true, multicast: true, vlan: false });
+    assert_eq!(policy.wishes[3], Wishes { unicast: true, multicast: true, ..Wishes::default() });
     assert_eq!(policy.rates[3], Rate { maximum: 2500, class: 2, burst: 9000, quantum: 64 });
     assert_eq!(policy.limits[3], Limit { cells: 100, hold_from: 90 });
     assert_eq!(policy.ports[2], PortPolicy::default());

@@ -11,7 +11,7 @@ use crate::ethernet::MacAddress;
 use crate::traffic::Listed;
 use crate::veb::PortSet;
 use crate::veb::bench::Behaviour;
-use crate::veb::policy::{Change, Policy};
+use crate::veb::policy::{Change, FilterOf, Policy, multicast_hash};
 
 /// What a scenario is to say.
 pub struct Recipe<'a> {
@@ -28,6 +28,12 @@ pub struct Recipe<'a> {
     pub frames: &'a [(usize, Listed)],
 }
 
+/// A group of this hash.
+fn group_of(hash: usize) -> MacAddress {
+    let group = MacAddress::from_u64(1 << 40);
+    MacAddress::from_u64(group.to_u64() | (hash ^ multicast_hash(group)) as u64)
+}
+
 /// The text of a scenario that says just this, in rows by the names of the register map.
 pub fn write(recipe: &Recipe) -> String {
     let mut writer = Writer { text: String::new(), ports: recipe.config.port_names() };
@@ -38,9 +44,25 @@ pub fn write(recipe: &Recipe) -> String {
         let wishes = [("unicast", wishes.unicast), ("multicast", wishes.multicast), ("vlan", wishes.vlan)];
         let wants: Vec<String> =
             wishes.into_iter().filter(|(_, wish)| *wish).map(|(name, _)| format!("\"{name}\"")).collect();
+        let mut fields = vec![];
         if !wants.is_empty() {
-            let name = format!("\"{}\"", writer.ports[port]);
-            writer.table("port", &[("name", name), ("wants", format!("[{}]", wants.join(", ")))]);
+            fields.push(("wants", format!("[{}]", wants.join(", "))));
+        }
+        let of_port = recipe.policy.filters.iter().filter(|filter| filter.function == port);
+        let (mut groups, mut vlans) = (vec![], vec![]);
+        of_port.for_each(|filter| match filter.of {
+            FilterOf::Group(hash) => groups.push(format!("\"{}\"", group_of(hash))),
+            FilterOf::Vlan(vid) => vlans.push(vid.to_string()),
+        });
+        if !groups.is_empty() {
+            fields.push(("groups", format!("[{}]", groups.join(", "))));
+        }
+        if recipe.policy.wishes[port].filter {
+            fields.push(("vlans", format!("[{}]", vlans.join(", "))));
+        }
+        if !fields.is_empty() {
+            fields.insert(0, ("name", format!("\"{}\"", writer.ports[port])));
+            writer.table("port", &fields);
         }
     }
     for (port, behaviour) in recipe.behaviour.iter().enumerate() {

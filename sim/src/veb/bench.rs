@@ -38,6 +38,32 @@ fn find(interface: &Interface, name: &str) -> PortIndex {
     interface.find(name).unwrap_or_else(|| panic!("the bridge has no port `{name}`"))
 }
 
+/// The ports by which functions change their filters.
+#[derive(Clone, Copy)]
+struct FilterPorts {
+    valid: PortIndex,
+    ready: PortIndex,
+    function: PortIndex,
+    kind: PortIndex,
+    index: PortIndex,
+    wanted: PortIndex,
+}
+
+impl FilterPorts {
+    fn find(interface: &Interface) -> FilterPorts {
+        let port = |name: &str| find(interface, &format!("filter_{name}"));
+        let payload = |name: &str| port(&format!("payload_{name}"));
+        FilterPorts {
+            valid: port("valid"),
+            ready: port("ready"),
+            function: payload("function"),
+            kind: payload("kind"),
+            index: payload("index"),
+            wanted: payload("wanted"),
+        }
+    }
+}
+
 /// The bridge between a model and a scoreboard.
 pub struct Bench<S> {
     sim: S,
@@ -55,7 +81,8 @@ pub struct Bench<S> {
     bus: AxiMaster,
     forced: [PortIndex; 2],
     manager_source: PortIndex,
-    wishes: Vec<[PortIndex; 3]>,
+    wishes: Vec<[PortIndex; 4]>,
+    filter: FilterPorts,
     /// Frames in all `ingress`.
     waiting: usize,
     /// Cycles since a beat moved, a frame was queued, or a port began to be treated otherwise.
@@ -83,7 +110,8 @@ impl<S: Simulator> Bench<S> {
         let interface = sim.interface().clone();
         let ports = 0..config.ports();
         let wishes = ports.clone().map(|port| {
-            ["unicast", "multicast", "vlan"].map(|kind| find(&interface, &format!("wishes_{port}_{kind}")))
+            ["unicast", "multicast", "vlan", "filter"]
+                .map(|kind| find(&interface, &format!("wishes_{port}_{kind}")))
         });
         let after_reset = Policy::new(config.wires, config.functions());
         let mut bench = Bench {
@@ -101,6 +129,7 @@ impl<S: Simulator> Bench<S> {
             forced: ["forced_valid", "forced_ports"].map(|name| find(&interface, name)),
             manager_source: find(&interface, "manager_source"),
             wishes: wishes.collect(),
+            filter: FilterPorts::find(&interface),
             waiting: 0,
             idle_cycles: 0,
             left: vec![],
@@ -136,6 +165,7 @@ impl<S: Simulator> Bench<S> {
         for port in 0..self.ingress.len() {
             self.wish(port, Wishes::default());
         }
+        self.sim.write(self.filter.valid, &[0]);
         self.scoreboard = self.fresh_scoreboard.clone();
         self.await_tables()?;
         Ok(())

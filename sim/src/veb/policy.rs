@@ -8,7 +8,7 @@
 mod presets;
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PortSet;
 use crate::ethernet::{MacAddress, TagKind};
@@ -117,6 +117,24 @@ pub struct Wishes {
     pub multicast: bool,
     /// Frames of all VLANs.
     pub vlan: bool,
+    /// Frames with a tag only of the VLANs in its filter. Needs no permission.
+    pub filter: bool,
+}
+
+/// Something that a function asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Filter {
+    /// Its port.
+    pub function: usize,
+    pub of: FilterOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FilterOf {
+    /// Groups of this hash, as by the table MULTICAST; see [`multicast_hash`].
+    Group(usize),
+    /// A VLAN, 12 bits: counts while the function wishes to filter.
+    Vlan(u16),
 }
 
 /// Who belongs to a VLAN (8.8.10).
@@ -192,6 +210,8 @@ pub struct Policy {
     pub rates: Vec<Rate>,
     /// Of each port.
     pub limits: Vec<Limit>,
+    /// What functions want, by their ports: hashes of groups, and VLANs whose tagged frames they take.
+    pub filters: BTreeSet<Filter>,
     // Rows that are all zero are left out of the maps: policies that say the same are equal.
     vlans: BTreeMap<u16, VlanPolicy>,
     multicast: BTreeMap<usize, PortSet>,
@@ -214,6 +234,7 @@ impl Policy {
             ethertypes: [None; ETHERTYPES],
             rates: vec![Rate::default(); count],
             limits: vec![Limit::default(); count],
+            filters: BTreeSet::new(),
             vlans: BTreeMap::new(),
             multicast: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -282,6 +303,11 @@ impl Policy {
     /// The functions that want the groups of this hash.
     pub fn multicast(&self, hash: usize) -> PortSet {
         self.multicast.get(&hash).copied().unwrap_or_default()
+    }
+
+    /// Whether a function has asked for it.
+    pub fn has_filter(&self, function: usize, of: FilterOf) -> bool {
+        self.filters.contains(&Filter { function, of })
     }
 
     /// Sets the functions that want the groups of this hash; see [`multicast_hash`].

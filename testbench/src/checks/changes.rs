@@ -47,6 +47,7 @@ pub fn rows_read_as_they_were_written(sim: impl Simulator, config: &Config) {
     let policy = bench.policy().clone();
     let mut read = after_reset;
     read.wishes = policy.wishes.clone();
+    read.filters = policy.filters.clone();
     for change in policy.setup() {
         let data = bench.read_row(&change).unwrap();
         read.apply(&Change { data, ..change });

@@ -66,7 +66,8 @@ pub fn wishes_count_for_functions_alone(sim: impl Simulator, config: &Config) {
             for wishing in 0..config.ports() {
                 let one = wishing == port;
                 let may = one == (allowed == 1);
-                policy.wishes[wishing] = Wishes { unicast: one, multicast: one, vlan: one };
+                policy.wishes[wishing] =
+                    Wishes { unicast: one, multicast: one, vlan: one, filter: one && allowed == 0 };
                 let all = policy.all_ports();
                 let row = &mut policy.ports[wishing];
                 row.default_ports = all;

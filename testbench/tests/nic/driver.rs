@@ -53,7 +53,8 @@ fn wild(packed: bool, seed: u64) -> NetOptions {
         | Features::NOTIFICATION_DATA
         | Features::RING_RESET
         | Features::IN_ORDER
-        | Features::ORDER_PLATFORM;
+        | Features::ORDER_PLATFORM
+        | Features::CSUM;
     let receive = Layout { parts: 3, bytes: 600..=3000, ..Layout::wild() };
     NetOptions { features, receive, transmit: Layout::wild(), ..plain }
 }
@@ -62,6 +63,24 @@ fn packet(from: MacAddress, to: MacAddress, bytes: usize, tag: u64) -> Packet {
     let mut random = Random::fork(7, tag);
     let payload: Vec<u8> = (0..bytes - 14).map(|_| random.word() as u8).collect();
     Packet { frame: FrameBuilder::new(to, from).payload(payload).build(), checksum: None, tag }
+}
+
+/// Has the device complete a checksum somewhere in the packet; returns the frame that leaves then (5.1.6.2).
+fn with_checksum(packet: &mut Packet, random: &mut Random) -> Vec<u8> {
+    let length = packet.frame.len();
+    let start = 14 + random.below(length - 20);
+    let offset = 2 * random.below((length - start) / 2);
+    packet.checksum = Some((start as u16, offset as u16));
+    let words = packet.frame[start..]
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let mut sum: u32 = words.sum();
+    while sum > 0xFFFF {
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    let mut frame = packet.frame.clone();
+    frame[start + offset..start + offset + 2].copy_from_slice(&(!sum as u16).to_be_bytes());
+    frame
 }
 
 fn no_intrusions(scene: &Scene<Verilated>) {
@@ -115,10 +134,14 @@ fn ping(options: impl Fn(usize) -> NetOptions, frames: u64) {
         if from != to && given < frames && on_the_way < 8 && random.chance(20) {
             let bytes = 60 + random.below(1400);
             let mac = |of: Option<usize>| of.map_or(STATION, address);
-            let packet = packet(mac(from), mac(to), bytes, given);
+            let mut packet = packet(mac(from), mac(to), bytes, given);
+            let mut frame = packet.frame.clone();
             let is_given = match from {
                 Some(function) => {
                     let net = scene.drivers.get_mut(&function).unwrap();
+                    if net.options().features.has(Features::CSUM) && random.chance(40) {
+                        frame = with_checksum(&mut packet, &mut random);
+                    }
                     net.send(&mut scene.nic.bus.host.platform, 0, &packet)
                 }
                 None => {
@@ -129,7 +152,7 @@ fn ping(options: impl Fn(usize) -> NetOptions, frames: u64) {
             };
             if is_given {
                 given += 1;
-                expected.entry((from, to)).or_default().push_back(packet.frame);
+                expected.entry((from, to)).or_default().push_back(frame);
             }
         }
         let mut arrivals = vec![];

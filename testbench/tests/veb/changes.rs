@@ -16,7 +16,7 @@ fn run<S: Simulator>(sim: impl Fn() -> S, config: &Config, seeds: Range<u64>) {
 #[test]
 fn a_frame_sees_the_old_row_or_the_new() {
     for config in [Config::small(), Config::x3100()] {
-        run(|| verilated(&config), &config, 200..203);
+        run(|| verilated(&config), &config, 210..213);
     }
 }
 

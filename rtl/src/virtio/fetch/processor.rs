@@ -381,6 +381,8 @@ pub fn processor(config: &Config, threads: usize) -> ProcessorIo {
                     when(kind.is(Kind::Table), || thread.table.set(window));
                     when(kind.is(Kind::Entries) | kind.is(Kind::Index), || thread.done.set(0));
                     when(kind.is(Kind::Entries), || thread.entries.set(aim.count));
+                    // What was read for the rest of a chain is older than the buffers that are found now.
+                    when(kind.is(Kind::Index), || thread.ring.count.set(0));
                     when(kind.is(Kind::Event), || {
                         offers_write.set(true);
                         offers_data.set(true);

@@ -203,11 +203,11 @@ fn frames_into_buffers() {
         bench.sim.poke(io.drain.valid, false);
         // Some functions have the MTU of the beginning, some one that is too small, or too large.
         let mut mtus = vec![1500; functions];
-        for function in 0..functions {
+        for (function, allowed) in mtus.iter_mut().enumerate() {
             let mtu = [None, Some(60), Some(bench.rng.usize(68..200)), Some(65535)][bench.rng.usize(..4)];
             if let Some(mtu) = mtu {
                 set_mtu(&mut bench, &io, function, mtu);
-                mtus[function] = mtu.clamp(68, 9600);
+                *allowed = mtu.clamp(68, 9600);
             }
         }
 

@@ -11,8 +11,8 @@ use crate::{
     veb::{
         PortSet,
         policy::{
-            Change, Direction, ETHERTYPES, Mirror, MirrorOf, Mode, Policy, PortPolicy, VlanPolicy, Wishes,
-            multicast_hash,
+            Change, Direction, ETHERTYPES, Filter, FilterOf, Mirror, MirrorOf, Mode, Policy, PortPolicy,
+            VlanPolicy, Wishes, multicast_hash,
         },
     },
 };
@@ -28,8 +28,9 @@ pub fn policy(shape: Shape) -> impl Strategy<Value = Policy> {
     let ethertypes = vec((0..ETHERTYPES, ethertype()), 0..=2);
     let mirrors = [option::weighted(0.6, mirror(shape)), option::weighted(0.4, mirror(shape))];
     let entries = vec(entry(shape), 0..8);
-    (ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries).prop_map(
-        move |(ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries)| {
+    let filters = vec(filter(shape), 0..3 * shape.functions);
+    (ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries, filters).prop_map(
+        move |(ports, vlans, no_vlans, multicast, ethertypes, mirrors, entries, filters)| {
             let mut policy = Policy::new(shape.wires, shape.functions);
             for (port, (port_policy, wishes, own)) in ports.into_iter().enumerate() {
                 policy.ports[port] = port_policy;
@@ -47,6 +48,7 @@ pub fn policy(shape: Shape) -> impl Strategy<Value = Policy> {
             for (vid, address, ports) in entries {
                 policy.insert_entry(vid, address, ports);
             }
+            policy.filters.extend(filters);
             policy
         },
     )
@@ -111,7 +113,17 @@ fn changed_flags() -> impl Strategy<Value = Vec<fn(PortPolicy) -> PortPolicy>> {
 
 fn wishes() -> impl Strategy<Value = Wishes> {
     let wish = || prop::bool::weighted(0.15);
-    (wish(), wish(), wish()).prop_map(|(unicast, multicast, vlan)| Wishes { unicast, multicast, vlan })
+    (wish(), wish(), wish(), prop::bool::weighted(0.3))
+        .prop_map(|(unicast, multicast, vlan, filter)| Wishes { unicast, multicast, vlan, filter })
+}
+
+/// Something that a function asked for.
+fn filter(shape: Shape) -> impl Strategy<Value = Filter> {
+    let of = prop_oneof![
+        1 => group().prop_map(|group| FilterOf::Group(multicast_hash(group))),
+        3 => vid().prop_map(FilterOf::Vlan),
+    ];
+    (shape.wires..shape.ports(), of).prop_map(|(function, of)| Filter { function, of })
 }
 
 /// The VLAN in which the port's station has its entry: mostly any.

@@ -13,7 +13,7 @@ use crate::{
     ethernet::{FrameView, TagKind},
     veb::{
         bridge::{Form, Reason, rules},
-        policy::{Direction, MirrorOf, Mode, PortPolicy, Wishes},
+        policy::{Direction, FilterOf, MirrorOf, Mode, PortPolicy, Wishes},
     },
 };
 
@@ -71,7 +71,7 @@ fn each_reason_destination_and_edit_is_frequent() {
         ("oversize", 50),
         ("disabled", 200),
         ("mac_spoof", 300),
-        ("group for a source, with an entry", 5),
+        ("group for a source, with an entry", 3),
         ("ethertype_spoof", 200),
         ("admission", 500),
         ("vlan", 500),
@@ -82,12 +82,14 @@ fn each_reason_destination_and_edit_is_frequent() {
         ("wire: hit", 500),
         ("wire: broadcast", 500),
         ("wire: hash", 500),
+        ("wire: filter", 300),
         ("wire: wish", 500),
         ("wire: default", 300),
         ("function: hit", 300),
         ("function: wire hit", 50),
         ("function: broadcast", 500),
         ("function: hash", 500),
+        ("function: filter", 100),
         ("function: wish", 500),
         ("function: default", 500),
         ("edge: default", 500),
@@ -129,7 +131,9 @@ fn destinations(policy: &Policy, arrival: &Arrival, decision: &Decision, tally: 
         let is_edge = !policy.is_wire(source) && policy.ports[source].mode != Mode::Veb;
         let from = if policy.is_wire(source) { "wire" } else { "function" };
         let hit = policy.hits(vid, destination).contains(port);
-        let hash = policy.multicast(super::super::policy::multicast_hash(destination)).contains(port);
+        let hash = super::super::policy::multicast_hash(destination);
+        let listed = policy.has_filter(port, FilterOf::Group(hash));
+        let hash = policy.multicast(hash).contains(port);
         let Wishes { unicast, multicast, .. } = policy.wishes[port];
         let PortPolicy { may_unicast, may_multicast, .. } = policy.ports[port];
         let wish = if destination.is_group() { multicast && may_multicast } else { unicast && may_unicast };
@@ -144,6 +148,7 @@ fn destinations(policy: &Policy, arrival: &Arrival, decision: &Decision, tally: 
             () if broadcast => format!("{from}: broadcast"),
             () if hit => format!("{from}: hit"),
             () if destination.is_group() && hash => format!("{from}: hash"),
+            () if destination.is_group() && listed => format!("{from}: filter"),
             () if wish => format!("{from}: wish"),
             () => format!("{from}: default"),
         });
@@ -186,7 +191,7 @@ fn each_mirror(policy: &mut Policy, is_one: impl Fn(Direction, MirrorOf) -> bool
 }
 
 /// Policies without one of their features, and how many of the frames must fare differently.
-const ABLATIONS: [Ablation; 28] = [
+const ABLATIONS: [Ablation; 31] = [
     ("inserted_tag", 300, |policy| each_port(policy, |port| port.inserted_tag = TagKind::Customer)),
     ("priority", 1000, |policy| each_port(policy, |port| port.priority = 0)),
     ("customer_tags", 1000, |policy| each_port(policy, |port| port.customer_tags = false)),
@@ -213,6 +218,13 @@ const ABLATIONS: [Ablation; 28] = [
     ("unicast wishes", 300, |policy| policy.wishes.iter_mut().for_each(|wishes| wishes.unicast = false)),
     ("multicast wishes", 200, |policy| policy.wishes.iter_mut().for_each(|wishes| wishes.multicast = false)),
     ("vlan wishes", 300, |policy| policy.wishes.iter_mut().for_each(|wishes| wishes.vlan = false)),
+    ("filter wishes", 300, |policy| policy.wishes.iter_mut().for_each(|wishes| wishes.filter = false)),
+    ("filters of groups", 100, |policy| {
+        policy.filters.retain(|filter| matches!(filter.of, FilterOf::Vlan(_)));
+    }),
+    ("filters of VLANs", 300, |policy| {
+        policy.filters.retain(|filter| matches!(filter.of, FilterOf::Group(_)));
+    }),
     ("ethertypes", 100, |policy| policy.ethertypes = Default::default()),
     ("mirror ingress port", 50, |policy| {
         each_mirror(policy, |direction, of| {
@@ -312,11 +324,12 @@ proptest! {
         prop_assert_eq!(again, changed);
     }
 
-    /// The setup of a policy leads to it; wishes are not part of it.
+    /// The setup of a policy leads to it; wishes and filters are not part of it.
     #[test]
     fn a_setup_leads_to_its_policy(policy in shape().prop_flat_map(policy)) {
         let mut built = Policy::new(policy.wires().len(), policy.functions().len());
         built.wishes = policy.wishes.clone();
+        built.filters = policy.filters.clone();
         policy.setup().iter().for_each(|change| built.apply(change));
         prop_assert_eq!(built, policy);
     }

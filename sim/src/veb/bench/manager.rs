@@ -4,14 +4,17 @@ use super::{Bench, BenchError, PATIENCE};
 use crate::{
     ethernet::MacAddress,
     veb::{
-        policy::{Change, Policy, Wishes},
+        policy::{Change, Filter, FilterOf, Policy, Wishes},
         statistics::{Count, Kind, Statistics},
     },
 };
 use hdl::Simulator;
 use rtl::{
     register_map::{self, WORDS},
-    veb::rows::{self, Outcome},
+    veb::{
+        filters::FilterKind,
+        rows::{self, Outcome},
+    },
 };
 
 const TABLE: usize = register_map::register("TABLE").offset;
@@ -52,6 +55,11 @@ impl<S: Simulator> Bench<S> {
         }
         for port in 0..policy.port_count() {
             self.wish(port, policy.wishes[port]);
+        }
+        let differing: Vec<Filter> =
+            policy.filters.symmetric_difference(&self.policy.filters).copied().collect();
+        for filter in differing {
+            self.filter(filter, policy.filters.contains(&filter))?;
         }
         // A wish takes effect after some cycles.
         (0..4).try_for_each(|_| self.cycle())?;
@@ -133,11 +141,42 @@ impl<S: Simulator> Bench<S> {
     /// Sets what a function wishes to receive.
     pub fn wish(&mut self, port: usize, wishes: Wishes) {
         for (index, wish) in
-            self.wishes[port].into_iter().zip([wishes.unicast, wishes.multicast, wishes.vlan])
+            self.wishes[port].into_iter().zip([wishes.unicast, wishes.multicast, wishes.vlan, wishes.filter])
         {
             self.sim.write(index, &[wish as u64]);
         }
         self.policy.wishes[port] = wishes;
+    }
+
+    /// A function begins to want something, or no longer does; the bridge runs until it is told.
+    ///
+    /// # Errors
+    /// [`BenchError::Stuck`] if that is not taken.
+    pub fn filter(&mut self, filter: Filter, wanted: bool) -> Result<(), BenchError> {
+        let ports = self.filter;
+        let (kind, index) = match filter.of {
+            FilterOf::Group(hash) => (FilterKind::Group, hash as u64),
+            FilterOf::Vlan(vid) => (FilterKind::Vlan, vid.into()),
+        };
+        let function = filter.function - self.policy.wires().len();
+        let values = [(ports.function, function as u64), (ports.kind, kind as u64), (ports.index, index)];
+        let values = values.into_iter().chain([(ports.wanted, wanted as u64), (ports.valid, 1)]);
+        values.for_each(|(port, value)| self.sim.write(port, &[value]));
+        let deadline = self.cycles() + PATIENCE;
+        while !self.bit(ports.ready) {
+            self.cycle()?;
+            if self.cycles() > deadline {
+                return Err(BenchError::Stuck(PATIENCE));
+            }
+        }
+        self.cycle()?;
+        self.sim.write(ports.valid, &[0]);
+        if wanted {
+            self.policy.filters.insert(filter);
+        } else {
+            self.policy.filters.remove(&filter);
+        }
+        Ok(())
     }
 
     /// Runs a command on a row and waits for its end; the bridge runs meanwhile.

@@ -5,7 +5,7 @@ use crate::{
     ethernet::{FrameView, MAX_FRAME_BYTES, MacAddress, Tag, TagKind},
     veb::{
         PortSet,
-        policy::{Direction, MirrorOf, Mode, Policy, PortPolicy, multicast_hash},
+        policy::{Direction, FilterOf, MirrorOf, Mode, Policy, PortPolicy, multicast_hash},
     },
 };
 
@@ -128,7 +128,16 @@ pub fn destinations(policy: &Policy, source: usize, vid: u16, header: &Header) -
         // Relayed by the external bridge only (clause 40).
         Mode::Vepa | Mode::Isolated => policy.ports[source].default_ports,
     };
-    (ports & reach) - PortSet::single(source)
+    ((ports & reach) - PortSet::single(source)) - filtered_out(policy, vid)
+}
+
+/// Rule 9, last part: functions that would get the frame with its tag and did not ask for its VLAN.
+fn filtered_out(policy: &Policy, vid: u16) -> PortSet {
+    let refuses = |&function: &usize| {
+        let gets_tag = !policy.vlan(vid).untagged.contains(function);
+        policy.wishes[function].filter && gets_tag && !policy.has_filter(function, FilterOf::Vlan(vid))
+    };
+    policy.functions().iter().filter(refuses).collect()
 }
 
 /// Rule 9, functions that bridge among each other: what is for one of them, or for a known station, stays inside.
@@ -170,13 +179,15 @@ fn from_wire(
 
 /// Rule 9: the functions that want frames to this address.
 fn wanting(policy: &Policy, hits: PortSet, destination: MacAddress) -> PortSet {
+    let hash = multicast_hash(destination);
     let wants = |function: usize| {
         let (port, wishes) = (&policy.ports[function], &policy.wishes[function]);
         if destination == MacAddress::BROADCAST {
             port.broadcast
         } else if destination.is_group() {
             hits.contains(function)
-                || policy.multicast(multicast_hash(destination)).contains(function)
+                || policy.multicast(hash).contains(function)
+                || policy.has_filter(function, FilterOf::Group(hash))
                 || wishes.multicast && port.may_multicast
         } else {
             hits.contains(function) || wishes.unicast && port.may_unicast

@@ -3,7 +3,9 @@
 use super::*;
 use crate::{
     ethernet::{FrameBuilder, MacAddress, Tag, TagKind, VlanTag},
-    veb::policy::{Direction, Mirror, MirrorOf, Mode, PortPolicy, VlanPolicy, Wishes, multicast_hash},
+    veb::policy::{
+        Direction, Filter, FilterOf, Mirror, MirrorOf, Mode, PortPolicy, VlanPolicy, Wishes, multicast_hash,
+    },
 };
 
 mod checks;

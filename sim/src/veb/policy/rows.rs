@@ -130,7 +130,7 @@ impl Policy {
     /// The changes that bring hardware from its reset state to this policy. The ports are the last: they open when all
     /// else is set.
     ///
-    /// Wishes are no rows, as they come from the functions.
+    /// Wishes and filters are no rows, as they come from the functions.
     ///
     /// # Panics
     /// If a value does not fit its field.

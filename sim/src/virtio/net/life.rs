@@ -43,15 +43,6 @@ impl Maker<'_> {
         }
     }
 
-    fn size(&self, which: Which) -> u16 {
-        let [receive, transmit, control] = self.options.sizes;
-        match which {
-            Which::Receive(_) => receive,
-            Which::Transmit(_) => transmit,
-            Which::Control => control,
-        }
-    }
-
     fn make<H: Host>(&self, host: &mut H, dma: &mut Dma, which: Which, size: u16) -> Result<Queue, H> {
         let index = self.index(which);
         let most = self.device.queue_size(host, index)?;

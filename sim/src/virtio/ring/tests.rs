@@ -176,7 +176,7 @@ impl World {
     fn step(&mut self, adds: bool) {
         match self.random.below(6) {
             0 | 1 if adds => self.add(),
-            0 | 1 | 2 => self.publish(),
+            0..=2 => self.publish(),
             3 => self.take(),
             4 => self.give_back(),
             _ => self.collect(),

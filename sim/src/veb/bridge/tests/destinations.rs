@@ -99,13 +99,34 @@ fn groups_are_for_those_whose_hash_or_entry_or_wish_it_is() {
 fn promiscuous_functions_get_a_copy_more() {
     let policy = with(|policy| {
         policy.wishes[VF2] = Wishes { unicast: true, ..Wishes::default() };
-        policy.wishes[VF3] = Wishes { unicast: true, multicast: true, vlan: true };
+        policy.wishes[VF3] = Wishes { unicast: true, multicast: true, vlan: true, filter: false };
         policy.ports[VF3] = PortPolicy { may_unicast: false, ..PortPolicy::open(1) };
     });
     expect(&policy, VF0, frame(VF0, host(VF1)), Ok(ports([VF1, VF2])));
     expect(&policy, VF0, frame(VF0, stranger()), Ok(ports([WIRE0, VF2])));
     expect(&policy, WIRE0, frame(50, stranger()), Ok(ports([MANAGER, VF2])));
     expect(&policy, WIRE0, frame(50, GROUP), Ok(ports([VF0, VF3])));
+}
+
+#[test]
+fn functions_filter_groups_and_tags_for_themselves() {
+    let tagged = |source, to| frame(source, to).tag(VlanTag::new(100));
+    let filters = |function, of| Filter { function, of };
+    let policy = with(|policy| {
+        policy.filters.insert(filters(VF2, FilterOf::Group(multicast_hash(GROUP))));
+        for port in [PF, VF0, VF1] {
+            policy.wishes[port].filter = true;
+        }
+        policy.filters.insert(filters(VF0, FilterOf::Vlan(100)));
+        policy.filters.insert(filters(PF, FilterOf::Vlan(101)));
+    });
+    expect(&policy, WIRE0, frame(50, GROUP), Ok(ports([VF0, VF2])));
+    // vf1 gets it without a tag, and in VLAN 1 all do.
+    expect(&policy, WIRE0, tagged(50, ALL), Ok(ports([MANAGER, VF0, VF1])));
+    expect(&policy, WIRE0, frame(50, ALL), Ok(ports([MANAGER, PF, VF0, VF1, VF2, VF3])));
+    // What the physical function does not want is nobody else's.
+    expect(&policy, WIRE0, tagged(50, host(PF)), Err(Reason::Filtered));
+    expect(&policy, VF0, tagged(VF0, host(PF)), Err(Reason::Filtered));
 }
 
 #[test]
@@ -195,7 +216,7 @@ fn isolated_functions_get_nothing_of_functions_not_even_over_the_wire() {
 fn wires_do_not_reach_wires() {
     let policy = with(|policy| {
         policy.ports[WIRE0].default_ports = ports([WIRE0, WIRE1, PF]);
-        policy.wishes[WIRE1] = Wishes { unicast: true, multicast: true, vlan: true };
+        policy.wishes[WIRE1] = Wishes { unicast: true, multicast: true, vlan: true, filter: false };
         policy.set_multicast(multicast_hash(OTHER_GROUP), ports([WIRE1]));
     });
     expect(&policy, WIRE0, frame(50, stranger()), Ok(ports([PF])));

@@ -91,6 +91,7 @@ fn leaves(policy: &Policy, arrival: &Arrival, port: usize, with_mirrors: bool) -
             (_, true) => {
                 has(port, da)
                     || policy.multicast(hash).contains(port)
+                    || policy.filters.contains(&Filter { function: port, of: FilterOf::Group(hash) })
                     || wishes.multicast && row.may_multicast
             }
             (_, false) => has(port, da) || wishes.unicast && row.may_unicast,
@@ -114,7 +115,10 @@ fn leaves(policy: &Policy, arrival: &Arrival, port: usize, with_mirrors: bool) -
         } else {
             is_default
         };
-        listed && reachable(port) && port != source
+        let filters = !is_wire(port) && policy.wishes[port].filter;
+        let in_filter = policy.filters.contains(&Filter { function: port, of: FilterOf::Vlan(vid) });
+        let is_unwanted = filters && !in_filter && !policy.vlan(vid).untagged.contains(port);
+        listed && reachable(port) && port != source && !is_unwanted
     };
     if !gets(port) && !mirrored(&gets) {
         return None;
