@@ -2,6 +2,7 @@
 
 mod driver;
 mod independent;
+mod mixed;
 
 use rtl::config::Config;
 use sim::{
