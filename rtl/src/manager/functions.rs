@@ -154,7 +154,7 @@ pub fn functions(config: &Config) -> FunctionsIo {
         when(!waits, || leaving.set(leaving.eq(count - 1).mux(leaving.zero(), leaving + 1)));
 
         // The words; the copies come behind them.
-        let rows = row_memory(2 * WORDS << function_bits, 32);
+        let rows = row_memory((2 * WORDS) << function_bits, 32);
         let step = reg(bits(3));
         let word_now = delay_without_reset(rows.row);
         let low = number.trunc(clog2(WORDS));

@@ -1,7 +1,7 @@
 //! Configuration requests: from the packet to its completion.
 
 use super::{
-    Bar, REGISTER_BAR,
+    Bar, MSIX_BAR, REGISTER_BAR,
     configuration::{Access, function_bits},
     register_bus::{RegisterAccess, RegisterAnswer},
     space::{self, Kind, space},
@@ -101,7 +101,7 @@ const WINDOW: [&str; 3] =
 ///
 /// - An access to the data of the virtio window, with any of its bytes, is one to the base address, of the length and at the
 ///   offset that its other registers say (virtio 4.1.4.9). If that is no aligned access of 1, 2 or 4 bytes to the
-///   registers of the device, or the function is stopped, nothing is accessed, and 0 is read.
+///   registers of the device or to its MSI-X table and pending bits, or the function is stopped, nothing is accessed, and 0 is read.
 ///
 /// ```text
 ///  request ─► routing ─► access ─┬───────────────────► completion
@@ -155,13 +155,15 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         let [is_1, is_2, is_4] = [1, 2, 4].map(|bytes| size.eq(bytes));
         let within = offset.slice(0, 2);
         let is_aligned = is_1 | (is_2 & !within.bit(0)) | (is_4 & !within.any());
-        let [registers, _] = Bar::of(Kind::Virtual);
-        let is_inside = !offset.slice(registers.address_bits, 32 - registers.address_bits).any();
+        let is_msix = bar.eq(MSIX_BAR);
+        let [in_registers, in_msix] = Bar::of(Kind::Virtual)
+            .map(|Bar { address_bits, .. }| !offset.slice(address_bits, 32 - address_bits).any());
+        let is_inside = (bar.eq(REGISTER_BAR) & in_registers) | (is_msix & in_msix);
         let may_enter = !io.stopped.at(function);
         /// It is made: what has been offered stays so.
         let is_possible = reg_without_reset(flag());
         when(state.is(State::Judge), || {
-            is_possible.set(bar.eq(REGISTER_BAR) & is_aligned & is_inside & may_enter);
+            is_possible.set(is_aligned & is_inside & may_enter);
         });
         let lanes = is_4.mux(lit(15, 4), is_2.mux(lit(3, 4), lit(1, 4)));
         let distance = cat([within, lit(0, 3)]);
@@ -169,7 +171,7 @@ pub fn config_requests(config: &Config) -> ConfigRequestsIo {
         let shown = (Bits::from(io.register_answer.payload.data) >> distance) & mask;
         io.register.valid.set(state.is(State::Enter) & is_possible);
         io.register.payload.function.set(function);
-        io.register.payload.msix.set(false);
+        io.register.payload.msix.set(is_msix);
         io.register.payload.offset.set(cat([offset.slice(2, 14), lit(0, 2)]).as_u());
         io.register.payload.write.set(is_write);
         io.register.payload.enables.set((lanes << within).as_u());

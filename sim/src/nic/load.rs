@@ -63,6 +63,9 @@ fn policy<S: Simulator>(scene: &Scene<S>) -> Policy {
     for function in scene.functions() {
         policy.insert_entry(0, address(function), [scene.port(function)].into_iter().collect());
     }
+    // Functions wait where they would fill the buffer.
+    let hold = config.cells as u32 / 4;
+    policy.limits.iter_mut().for_each(|limit| limit.hold_from = hold);
     policy
 }
 
@@ -153,7 +156,7 @@ impl<S: Simulator> Run<'_, S> {
 
     fn cycle(&mut self) -> Result<(), Trouble> {
         if self.offers {
-            while !self.load.from_wire.is_empty() && self.scene.nic.bus.device.0[0].to_adapter.len() < 2 {
+            while !self.load.from_wire.is_empty() && self.scene.nic.bus.device.0[0].to_adapter.len() < 8 {
                 let to = self.load.from_wire[self.turn % self.load.from_wire.len()];
                 self.turn += 1;
                 let frame = self.next(None, Some(to));
@@ -215,7 +218,10 @@ impl Load {
         for function in BTreeSet::from_iter(functions) {
             scene.start(function, options(function))?;
         }
-        let mut run = Run { scene, load: self, flows: BTreeMap::new(), came: [0; 3], turn: 0, offers: true };
+        let mut run = Run { scene, load: self, flows: BTreeMap::new(), came: [0; 3], turn: 0, offers: false };
+        // Drivers give buffers first.
+        run.pass(QUIET)?;
+        run.offers = true;
         run.pass(self.cycles)?;
         let before = run.counts();
         run.pass(self.cycles)?;

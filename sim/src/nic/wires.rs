@@ -51,8 +51,9 @@ pub struct Wire {
     /// Bytes of the first that have gone, and the beat on offer.
     gone: usize,
     offered: bool,
-    /// When, in thousandths of cycles, the next frame may begin, of each direction.
+    /// When, in thousandths of cycles, the next frame may begin, of each direction, and when the last one did.
     next: [u64; 2],
+    began: [u64; 2],
     /// Frames that went into the adapter.
     pub sent: u64,
     /// Cycles for which the adapter let a beat wait.
@@ -75,6 +76,7 @@ impl Wire {
             gone: 0,
             offered: false,
             next: [0; 2],
+            began: [0; 2],
             sent: 0,
             stalled: 0,
             from_adapter: vec![],
@@ -93,6 +95,13 @@ impl Wire {
     fn duration(&self, bytes: usize) -> u64 {
         let bits = 8 * (bytes as u64 + WIRE_OVERHEAD);
         self.bits_per_kilocycle.map_or(0, |rate| bits * 1_000_000 / rate)
+    }
+
+    /// When the frame behind one of so many bytes may begin. Beats begin with cycles: what a frame begins later than it
+    /// might have is made up for.
+    fn after(&self, direction: usize, bytes: usize) -> u64 {
+        let began = self.began[direction].saturating_sub(1000).max(self.next[direction]);
+        began + self.duration(bytes)
     }
 
     fn drive<S: Simulator>(&mut self, sim: &mut S) {
@@ -132,11 +141,14 @@ impl Wire {
         let (keep, last) = (read(self.tx.tkeep), read(self.tx.tlast) == 1);
         if moves_in {
             self.offered = false;
+            if self.gone == 0 {
+                self.began[0] = 1000 * cycle;
+            }
             self.gone += self.bytes;
             let length = self.to_adapter[0].0.len();
             if self.gone >= length {
                 self.gone = 0;
-                self.next[0] = self.next[0].max(1000 * cycle.saturating_sub(1)) + self.duration(length);
+                self.next[0] = self.after(0, length);
                 self.to_adapter.pop_front();
                 self.sent += 1;
             }
@@ -147,10 +159,13 @@ impl Wire {
             let mut limbs = vec![0; self.bytes / 8];
             sim.read(self.tx.tdata, &mut limbs);
             let bytes = limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(keep.count_ones() as usize);
+            if self.receiving.is_empty() {
+                self.began[1] = 1000 * cycle;
+            }
             self.receiving.extend(bytes);
             if last {
                 let data = std::mem::take(&mut self.receiving);
-                self.next[1] = self.next[1].max(1000 * cycle) + self.duration(data.len());
+                self.next[1] = self.after(1, data.len());
                 self.from_adapter.push(Arrival { cycle, data });
             }
         }

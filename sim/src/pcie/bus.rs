@@ -11,7 +11,7 @@ use super::{
     port::{Port, StreamError},
 };
 use hdl::{Simulator, Violation, interface::PortIndex};
-use std::collections::VecDeque;
+use std::{borrow::BorrowMut, collections::VecDeque};
 use thiserror::Error;
 
 /// What an endpoint must not do.
@@ -292,9 +292,10 @@ impl<S: Simulator, P: Platform, D: Device> Adapter for Bus<S, P, D> {
     }
 }
 
-impl<S: Simulator, D: Device> Host for Bus<S, Machine, D> {
+/// Of a platform that is a machine, or has one.
+impl<S: Simulator, P: Platform + BorrowMut<Machine>, D: Device> Host for Bus<S, P, D> {
     fn machine(&mut self) -> &mut Machine {
-        &mut self.host.platform
+        self.host.platform.borrow_mut()
     }
 }
 

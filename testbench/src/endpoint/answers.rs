@@ -425,25 +425,28 @@ impl Endpoint {
         Answer { completion: Some(completion), known, ..Answer::default() }
     }
 
-    /// An access through the virtio window (virtio 4.1.4.9): of 1, 2 or 4 bytes, aligned, to the registers; else nothing.
+    /// An access through the virtio window (virtio 4.1.4.9): of 1, 2 or 4 bytes, aligned, to the registers, or to
+    /// MSI-X; else nothing.
     fn enter(&mut self, function: usize, enables: u8, data: Option<u32>) -> u32 {
         let aborts_from = self.aborts_from;
         let model = &mut self.functions[function];
         let at = model.offsets.window.expect("it has the window");
         let [bar, offset, size] = [4, 8, 12].map(|by| model.word(at + by));
-        let is_possible = bar & 0xFF == 0 && [1, 2, 4].contains(&size) && offset % size == 0;
+        let is_msix = bar & 0xFF == 2;
+        let end = if is_msix { 0x2000 } else { 0x4000 };
+        let is_possible = matches!(bar & 0xFF, 0 | 2) && [1, 2, 4].contains(&size) && offset % size == 0;
         let place = u64::from(offset & !3);
-        if enables == 0 || !is_possible || offset >= 0x4000 || place >= aborts_from {
+        if enables == 0 || !is_possible || offset >= end || !is_msix && place >= aborts_from {
             return 0;
         }
         let low = 8 * (offset % 4);
         let mask = (1u64 << (8 * size)) - 1;
         if let Some(data) = data {
             let lanes = ((1u32 << size) - 1) << (offset % 4);
-            model.store(false, place, data << low, lanes as u8);
+            model.store(is_msix, place, data << low, lanes as u8);
             return 0;
         }
-        (u64::from(model.read(false, place) >> low) & mask) as u32
+        (u64::from(model.read(is_msix, place) >> low) & mask) as u32
     }
 }
 

@@ -121,7 +121,7 @@ impl Draw<'_> {
         // In the window something sensible now and then.
         let by = offset.wrapping_sub(window);
         let data = match self.random.below(2) {
-            0 if by == 4 => 0,
+            0 if by == 4 => 2 * self.random.below(2) as u32,
             0 if by == 8 => self.random.below(0x4100) as u32,
             0 if by == 12 => 1 << self.random.below(3),
             0 => self.random.below(4) as u32,

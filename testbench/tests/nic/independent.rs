@@ -4,7 +4,7 @@ use rtl::{config::Config, pcie::space::Personality};
 use sim::{
     ethernet::MacAddress,
     manager::{Device, Manager},
-    nic::{Nic, Setup, Wire, Wires},
+    nic::{Nic, Place, Setup, Wire, Wires},
     pcie::Bus,
     veb::{Policy, PortSet},
     verilator::Verilated,
@@ -15,13 +15,13 @@ use testbench::{
 };
 use virtio_drivers::device::net::TxBuffer;
 
-type Machine = Host<Bus<Verilated, Ram, Wires>>;
+pub type Machine = Host<Bus<Verilated, Ram, Wires>>;
 
 /// Cycles in which a frame gets anywhere.
 const PATIENCE: usize = 100_000;
 
 /// An adapter whose manager has set it up: functions know their addresses, and the bridge knows where they are.
-fn machine(config: &Config, setup: &Setup) -> Machine {
+pub fn machine(config: &Config, setup: &Setup) -> (Machine, Vec<Place>) {
     let sim = models::nic(config).unwrap();
     let Nic { mut bus, places, functions, .. } = Nic::new(sim, Ram::new(), config, setup).unwrap();
     let mut policy = Policy::open(config.wires, config.functions());
@@ -33,7 +33,7 @@ fn machine(config: &Config, setup: &Setup) -> Machine {
         manager.set_device(function, &device).unwrap();
     }
     manager.apply_policy(&policy).unwrap();
-    Host::new(bus, functions)
+    (Host::new(bus, functions), places)
 }
 
 /// Ports of the bridge: wires, the manager, which is function 1, the physical function, the virtual ones.
@@ -46,14 +46,14 @@ fn network_functions(functions: usize) -> Vec<usize> {
     (0..functions).filter(|function| *function != 1).collect()
 }
 
-fn station(number: usize) -> [u8; 6] {
+pub fn station(number: usize) -> [u8; 6] {
     [2, 0, 0, 0, 1, number as u8]
 }
 
 /// A station on the wire.
 const OUTSIDE: usize = 200;
 
-fn frame(from: usize, to: usize, number: usize) -> Vec<u8> {
+pub fn frame(from: usize, to: usize, number: usize) -> Vec<u8> {
     let mut frame = [station(to), station(from)].concat();
     frame.extend([0x88, 0xB5]);
     let bytes = 60 + number * 97 % 1455;
@@ -61,12 +61,12 @@ fn frame(from: usize, to: usize, number: usize) -> Vec<u8> {
     frame
 }
 
-fn send(guest: &mut Guest<Net<16>>, frame: &[u8]) {
+pub fn send(guest: &mut Guest<Net<16>>, frame: &[u8]) {
     guest.wait_for(TRANSMIT, |net| net.send(TxBuffer::from(frame))).unwrap();
 }
 
 /// The next frame, and its buffer is offered again.
-fn receive(machine: &Machine, guest: &mut Guest<Net<16>>) -> Vec<u8> {
+pub fn receive(machine: &Machine, guest: &mut Guest<Net<16>>) -> Vec<u8> {
     for _ in 0..PATIENCE / 20 {
         if guest.with(|net| net.can_recv()) {
             let buffer = guest.with(|net| net.receive()).unwrap();
@@ -92,7 +92,7 @@ fn outside(machine: &Machine) -> Vec<Vec<u8>> {
 /// from there. Nobody gets what is not for it.
 fn everybody_reaches_everybody(setup: &Setup) {
     let config = Config::small();
-    let machine = machine(&config, setup);
+    let (machine, _) = machine(&config, setup);
     let functions = network_functions(machine.functions().len());
     let mut guests: Vec<Guest<Net<16>>> = functions.iter().map(|function| machine.net(*function)).collect();
     let mut number = 0;
@@ -145,7 +145,7 @@ fn many_buffers_at_once() {
     const FRAMES: usize = 300;
     const OFFERED: usize = 32;
     let config = Config::small();
-    let machine = machine(&config, &Setup::of(&config));
+    let (machine, _) = machine(&config, &Setup::of(&config));
     // Each sends to the next.
     let ring = [0, 2, 3];
     let mut guests: Vec<Guest<RawNet<OFFERED>>> =
@@ -197,7 +197,7 @@ fn many_buffers_at_once() {
 #[test]
 fn drivers_come_and_go() {
     let config = Config::small();
-    let machine = machine(&config, &Setup::of(&config));
+    let (machine, _) = machine(&config, &Setup::of(&config));
     let mut stays = machine.net::<16>(0);
     let mut other = machine.net::<16>(4);
     for round in 0..8 {

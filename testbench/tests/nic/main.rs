@@ -3,6 +3,7 @@
 mod driver;
 mod independent;
 mod mischief;
+mod mixed;
 
 use rtl::config::Config;
 use sim::{

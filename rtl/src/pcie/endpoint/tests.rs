@@ -239,8 +239,22 @@ fn the_virtio_window() {
         host.write(0, "virtio_access.size.size", size);
         assert_eq!(host.read(0, data), 0, "{size} at {offset:#x}");
     }
-    host.write(0, "virtio_access.offset.offset", 0);
+    // The data of a message in the MSI-X table, and what is behind its base address.
+    host.write(0, "virtio_access.place.bar", 2);
+    host.write(0, "virtio_access.size.size", 2);
+    for (offset, written) in [(0x28, 0x4321), (0x2A, 0x8765), (0x2028, 0xFFFF)] {
+        host.write(0, "virtio_access.offset.offset", offset);
+        host.ask(0, data, Some(written));
+        host.completion();
+        assert_eq!(host.read(0, data), if offset < 0x2000 { written } else { 0 }, "{offset:#x}");
+    }
+    host.write(0, "virtio_access.offset.offset", 0x28);
     host.write(0, "virtio_access.size.size", 4);
+    assert_eq!(host.read(0, data), 0x8765_4321);
+    host.write(0, "virtio_access.place.bar", 1);
+    assert_eq!(host.read(0, data), 0);
+    host.write(0, "virtio_access.place.bar", 0);
+    host.write(0, "virtio_access.offset.offset", 0);
     // The manager has something else there.
     assert_eq!(host.read(1, data), 0);
     host.ask(0, data, None);

@@ -48,7 +48,12 @@ pub fn policy(shape: Shape) -> impl Strategy<Value = Policy> {
             for (vid, address, ports) in entries {
                 policy.insert_entry(vid, address, ports);
             }
-            policy.filters.extend(filters);
+            // VLANs of a function that does not filter would count for nothing.
+            let counts = |filter: &Filter| match filter.of {
+                FilterOf::Group(_) => true,
+                FilterOf::Vlan(_) => policy.wishes[filter.function].filter,
+            };
+            policy.filters = filters.into_iter().filter(counts).collect();
             policy
         },
     )

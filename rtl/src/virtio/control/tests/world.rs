@@ -118,7 +118,7 @@ impl World {
     }
 
     pub(super) fn queue(&self, function: usize) -> usize {
-        function << slot_bits(&self.config) | 2 * self.config.pairs
+        (function << slot_bits(&self.config)) | (2 * self.config.pairs)
     }
 
     /// What the registers say of the function's features.
@@ -163,7 +163,7 @@ impl World {
         ];
         assert_eq!(wishes, expected, "function {function}: {state:?}");
         let pairs = sim.peek_wide(&self.io.pairs);
-        assert_eq!(field(&pairs, 2 * function, 2), state.pairs.into(), "function {function}");
+        assert_eq!(field(&pairs, 2 * function, 2), u64::from(state.pairs), "function {function}");
         assert_eq!(self.groups[function], state.groups, "function {function}");
         assert_eq!(self.vlans[function], state.vlans, "function {function}");
     }
@@ -359,20 +359,15 @@ impl Agent for World {
             let (outcome, row) = self.operate(sim);
             self.response = Some((rng.usize(0..20), outcome, row));
         }
-        for told in [
-            sim.peek(io.announced.valid).then(|| Told::Announced(sim.peek(io.announced.payload) as usize)),
-            sim.peek(io.mac.valid).then(|| {
-                Told::Mac(sim.peek(io.mac.payload.function) as usize, sim.peek(io.mac.payload.mac) as u64)
-            }),
-        ] {
-            if let Some(told) = told {
-                assert!(
-                    self.told.is_empty() || self.cycle >= self.told_at + 256,
-                    "too fast for the registers"
-                );
-                self.told.push(told);
-                self.told_at = self.cycle;
-            }
+        let announced = sim.peek(io.announced.valid);
+        let announced = announced.then(|| Told::Announced(sim.peek(io.announced.payload) as usize));
+        let mac = sim.peek(io.mac.valid).then(|| {
+            Told::Mac(sim.peek(io.mac.payload.function) as usize, sim.peek(io.mac.payload.mac) as u64)
+        });
+        for told in announced.into_iter().chain(mac) {
+            assert!(self.told.is_empty() || self.cycle >= self.told_at + 256, "too fast for the registers");
+            self.told.push(told);
+            self.told_at = self.cycle;
         }
         if sim.peek(io.fault.valid) && sim.peek(io.fault.ready) {
             let cause = sim.peek(io.fault.payload.cause);
