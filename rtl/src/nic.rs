@@ -214,8 +214,19 @@ pub fn nic(config: &Config) -> NicIo {
             drain.payload.set(queue);
             serves & drain.ready
         });
-        of_server.ready.set(any_of(ready));
-        store.drain.connect(of_store);
+        // It begins nothing until the store has forgotten the queue: what it saw there could be gone when it pops it.
+        let (is_served, is_forgotten) = (reg(flag()), reg(flag()));
+        let is_ready = any_of(ready);
+        store.drain.valid.set(of_server.valid & is_served & !is_forgotten);
+        store.drain.payload.set(queue);
+        of_server.ready.set(is_ready & is_forgotten);
+        when(of_server.valid & is_ready, || is_served.set(true));
+        when(store.drain.fire(), || is_forgotten.set(true));
+        when(of_server.fire(), || {
+            is_served.set(false);
+            is_forgotten.set(false);
+        });
+        of_store.ready.set(true);
         used.drain.connect(of_used);
         moderation.drain.connect(of_moderation);
 

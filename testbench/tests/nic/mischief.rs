@@ -20,7 +20,7 @@ const BAD: usize = 3;
 const GOOD: usize = 0;
 
 /// Cycles in which everything has come to its end.
-const SETTLED: u64 = 2500;
+const SETTLED: u64 = 4000;
 
 /// What a device cannot but notice in any ring and any queue: it cannot know what to do then.
 const PLAIN: [Mischief; 6] = [
