@@ -113,6 +113,9 @@ fn drivers_come_and_go_on_every_function() {
     no_intrusions(&scene);
 }
 
+/// Sender and receiver; `None` is the wire.
+type Way = (Option<usize>, Option<usize>);
+
 /// Sends frames between all functions and the wire, and compares what arrives where.
 fn ping(options: impl Fn(usize) -> NetOptions, frames: u64) {
     let mut scene = scene();
@@ -122,8 +125,8 @@ fn ping(options: impl Fn(usize) -> NetOptions, frames: u64) {
         scene.start(function, options(function)).unwrap();
     }
     let mut random = Random::new(9);
-    // What is on its way, by sender and receiver; `None` is the wire.
-    let mut expected: HashMap<(Option<usize>, Option<usize>), VecDeque<Vec<u8>>> = HashMap::new();
+    // What is on its way.
+    let mut expected: HashMap<Way, VecDeque<Vec<u8>>> = HashMap::new();
     let of_address = |bytes: &[u8]| functions.iter().copied().find(|it| address(*it).bytes() == bytes);
     let (mut given, mut sent, mut arrived, mut seen) = (0, 0, 0, 0);
     let mut last = scene.nic.bus.now();
