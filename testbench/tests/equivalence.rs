@@ -16,7 +16,7 @@ const CLEARING: u64 = 4200;
 /// What random stimuli cannot move: they wait for addresses, or for rings that make sense. `tests/control.rs`,
 /// `tests/manager.rs` and `tests/veb/equivalence.rs` know those of the bridge and the manager; those of the endpoint and of the
 /// network functions have tests in the native simulator only.
-const ADDRESSED: [&str; 8] = [
+const ADDRESSED: [&str; 9] = [
     "veb/control/",
     "veb/veb/",
     "pcie/configuration/",
@@ -24,6 +24,7 @@ const ADDRESSED: [&str; 8] = [
     "pcie/msix/",
     "virtio/registers/",
     "virtio/fetch/",
+    "virtio/control/",
     "manager/",
 ];
 

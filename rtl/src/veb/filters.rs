@@ -84,7 +84,8 @@ struct Work {
 /// A change takes two cycles, a sweep for `forget` two for each of 4096 rows; changes go in between.
 #[hdl]
 pub fn filters(config: &Config) -> FiltersIo {
-    require(config.check().is_ok(), || config.check().unwrap_err());
+    let functions = config.functions();
+    require((1..=64).contains(&functions), || format!("vfs: {functions} functions, not 1 to 64"));
     module(format!("veb_filters_{}", config.functions()), FiltersIo::ty(config), |io| {
         io.change.assume_stable();
         io.forget.assume_stable();
