@@ -21,7 +21,7 @@ fn exports_are_identical_and_complete() {
 
         let text = |name: &str| &files.iter().find(|(known, _)| known == name).unwrap().1;
         let list: Vec<&str> = text("filelist.f").lines().collect();
-        assert_eq!(list.last(), Some(&format!("veb_{config}.v").as_str()));
+        assert_eq!(list.last(), Some(&format!("nic_{config}.v").as_str()));
         let verilog = files.iter().filter(|(name, _)| name.ends_with(".v"));
         assert_eq!(verilog.clone().count(), list.len());
         for (name, content) in verilog {
@@ -30,9 +30,21 @@ fn exports_are_identical_and_complete() {
             assert!(content.contains(&format!("\nmodule {module}")), "{name}");
         }
         let ports = text("ports.md");
-        assert!(ports.contains("| `ingress_0_valid` | input | 1 | `clk` |"), "{ports}");
-        assert!(ports.contains("`egress_0` | `wire0` |"), "{ports}");
+        assert!(ports.contains("| `wire_rx_0_tvalid` | input | 1 | `clk` |"), "{ports}");
+        assert!(ports.contains("`wire_tx_0` | `wire0` |"), "{ports}");
+        assert!(files.iter().any(|(name, _)| name == "hematite_veb.h"));
     }
+}
+
+#[test]
+fn the_bridge_is_exported() {
+    let directory = workspace();
+    stdout(hematite(directory.path(), &["export", "--part", "bridge", "--config", "small", "--out", "out"]));
+    let read = |name: &str| fs::read_to_string(directory.path().join("out").join(name)).unwrap();
+    assert_eq!(read("filelist.f").lines().last(), Some("veb_small.v"));
+    let ports = read("ports.md");
+    assert!(ports.contains("| `ingress_0_valid` | input | 1 | `clk` |"), "{ports}");
+    assert!(ports.contains("`egress_0` | `wire0` |"), "{ports}");
 }
 
 #[test]

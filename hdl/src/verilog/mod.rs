@@ -157,7 +157,7 @@ fn header(module: &Module) -> String {
 /// What follows the name of a module, and the module's combinational paths.
 fn text(design: &Design, module: &Module, children: &[String], paths: &[&PortPaths]) -> (String, PortPaths) {
     let (plan, port_paths) = plan::Plan::new(module, paths);
-    let names = names::Names::new(&plan);
+    let names = names::Names::new(&plan, design);
     let printer = expr::Printer::new(&plan, &names);
     let body = body::body(&printer, design, children);
     let ports = ports::port_list(module, &|port| plan.is_reg(port));

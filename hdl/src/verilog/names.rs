@@ -28,7 +28,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub fn new(plan: &Plan) -> Names {
+    pub fn new(plan: &Plan, design: &Design) -> Names {
         let module = &plan.module;
         let mut names = Names {
             signals: vec![],
@@ -65,7 +65,15 @@ impl Names {
             names.signals.push(name);
         }
         names.memories = module.memories.iter().map(|memory| names.claim(&memory.name)).collect();
-        names.instances = module.instances.iter().map(|instance| names.claim(&instance.name)).collect();
+        for instance in &module.instances {
+            // Verilator says of a name in the child that it hides the instance, which nothing there could mean.
+            let hidden = names_within(design.module(instance.module)).any(|name| *name == instance.name);
+            let name = match hidden {
+                true => names.unique(&format!("{}_block", instance.name)),
+                false => names.claim(&instance.name),
+            };
+            names.instances.push(name);
+        }
         names.enumerations(module);
         names.hoist(plan);
         let index = names.unique("i");
@@ -295,13 +303,17 @@ impl Names {
 
 /// What the source calls signals, memories, instances and values: nothing that is made up may be called so.
 fn source_names(plan: &Plan) -> HashSet<String> {
-    let module = &plan.module;
+    let values = plan.exprs.iter().map(|expr| &expr.name).filter(|name| !name.is_empty());
+    names_within(&plan.module).chain(values).cloned().collect()
+}
+
+/// What the source calls signals, memories, instances and, where the module still has its expressions, values.
+fn names_within(module: &Module) -> impl Iterator<Item = &String> {
     let signals = module.signals.iter().map(|signal| &signal.name);
     let memories = module.memories.iter().map(|memory| &memory.name);
     let instances = module.instances.iter().map(|instance| &instance.name);
-    let values = plan.exprs.iter().map(|expr| &expr.name);
-    let all = signals.chain(memories).chain(instances).chain(values);
-    all.filter(|name| !name.is_empty()).cloned().collect()
+    let values = module.exprs.iter().map(|expr| &expr.name);
+    signals.chain(memories).chain(instances).chain(values).filter(|name| !name.is_empty())
 }
 
 /// `StatePick` for `State_Pick`, `state_pick` or `STATE_PICK`.

@@ -22,6 +22,38 @@ fn lines_are_short_and_clean() {
     }
 }
 
+/// A register of the child would hide the instance.
+#[test]
+fn no_instance_is_called_like_something_inside() {
+    #[derive(Bundle, Clone, Copy)]
+    struct Io {
+        #[input]
+        next: Bool,
+        #[output]
+        now: Bool,
+    }
+    #[hdl]
+    fn child() -> Io {
+        module("child", Io::ty(), |io| {
+            let waiting = reg(flag());
+            waiting.set(io.next);
+            io.now.set(!waiting);
+        })
+    }
+    #[hdl]
+    fn parent() -> Io {
+        module("parent", Io::ty(), |io| {
+            let waiting = child();
+            let other = child();
+            waiting.next.set(io.next);
+            other.next.set(waiting.now);
+            io.now.set(other.now);
+        })
+    }
+    let text = elaborate(parent).unwrap().design.verilog().text();
+    assert!(text.contains("child waiting_block (") && text.contains("child other ("), "{text}");
+}
+
 /// Connections of ports with long names to wires with long names.
 #[test]
 fn long_connections_are_broken() {
