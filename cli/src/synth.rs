@@ -6,7 +6,7 @@ mod peers;
 use crate::{arguments, error::Error, figures::Figures, output, progress};
 use clap::ValueEnum;
 use fpga::{Flow, Job, Step, SynthReport};
-use rtl::{catalogue::Block, config::Config, manager, pcie, prim, veb, virtio};
+use rtl::{catalogue::Block, config::Config, manager, nic, pcie, prim, veb, virtio};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,11 +34,14 @@ pub struct Arguments {
     /// What stands at the ports of a block
     #[arg(long, value_enum, default_value_t = Boundary::Registered)]
     boundary: Boundary,
+    /// The device they are placed in
+    #[arg(long, value_enum, default_value_t = Device::Um5g85)]
+    device: Device,
     /// Measure the blocks that have public counterparts, with open ports, and show both as a table in Markdown
-    #[arg(long, conflicts_with_all = ["json", "block", "boundary", "write"])]
+    #[arg(long, conflicts_with_all = ["json", "block", "boundary", "device", "write"])]
     peers: bool,
-    /// Measure the blocks of the bridge, of the endpoint, and those that have counterparts, and write the tables into this page
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "block", "boundary"])]
+    /// Measure the blocks of all parts, the adapter, and those that have counterparts, and write the tables into this page
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "block", "boundary", "device"])]
     write: Option<PathBuf>,
     /// Tables to write, instead of all
     #[arg(long, value_enum, value_name = "PART", requires = "write")]
@@ -56,6 +59,16 @@ enum Boundary {
     Open,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Device {
+    /// LFE5UM5G-45F
+    #[value(name = "um5g-45")]
+    Um5g45,
+    /// LFE5UM5G-85F
+    #[value(name = "um5g-85")]
+    Um5g85,
+}
+
 /// A table of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -63,6 +76,10 @@ enum Part {
     Blocks,
     /// The endpoint
     Endpoint,
+    /// The network functions, and the manager
+    Functions,
+    /// All of it, placed as one in the LFE5UM5G-45F that it is meant for
+    Adapter,
     /// Those that have counterparts
     Peers,
 }
@@ -73,21 +90,35 @@ impl Part {
         let part = match self {
             Self::Blocks => "blocks",
             Self::Endpoint => "endpoint",
+            Self::Functions => "functions",
+            Self::Adapter => "adapter",
             Self::Peers => "peers",
         };
         format!("{part} {}", config.name)
     }
 
     fn table(self, arguments: &Arguments) -> Result<String, Error> {
-        let of =
-            |path: &str| measure(arguments, &chosen(&arguments.config, path)?, &fpga::Boundary::Registered);
+        let of = |path: &str| {
+            let blocks = chosen(&arguments.config, path)?;
+            measure(arguments, &blocks, &fpga::Boundary::Registered, fpga::Device::UM5G_85)
+        };
         Ok(match self {
             Self::Blocks => page::table(&of("veb/")?),
             Self::Endpoint => {
                 page::table(&[of("pcie/")?, of("dma/")?].into_iter().flatten().collect::<Vec<_>>())
             }
+            Self::Functions => {
+                page::table(&[of("virtio/")?, of("manager/")?].into_iter().flatten().collect::<Vec<_>>())
+            }
+            Self::Adapter => {
+                let blocks = chosen(&arguments.config, "nic/")?;
+                let boundary = fpga::Boundary::Registered;
+                page::table(&measure(arguments, &blocks, &boundary, fpga::Device::UM5G_45)?)
+            }
             Self::Peers => {
-                peers::table(&measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?)
+                let blocks = compared(&arguments.config)?;
+                let boundary = fpga::Boundary::Open;
+                peers::table(&measure(arguments, &blocks, &boundary, fpga::Device::UM5G_85)?)
             }
         })
     }
@@ -113,16 +144,19 @@ pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
             parts.iter().map(|part| part.table(arguments)).collect::<Result<_, Error>>()?;
         page::write(path, &sections.into_iter().zip(tables).collect::<Vec<_>>())?;
     } else if arguments.peers {
-        let compared = measure(arguments, &compared(&arguments.config)?, &fpga::Boundary::Open)?;
-        output::print(&peers::table(&compared));
+        output::print(&Part::Peers.table(arguments)?);
     } else {
         let boundary = match arguments.boundary {
             Boundary::Registered => fpga::Boundary::Registered,
             Boundary::Open => fpga::Boundary::Open,
         };
+        let device = match arguments.device {
+            Device::Um5g45 => fpga::Device::UM5G_45,
+            Device::Um5g85 => fpga::Device::UM5G_85,
+        };
         let mut figures = Figures::default();
         for Measured { name, report } in
-            measure(arguments, &chosen(&arguments.config, &arguments.block)?, &boundary)?
+            measure(arguments, &chosen(&arguments.config, &arguments.block)?, &boundary, device)?
         {
             add(&mut figures, &name, &report);
         }
@@ -135,6 +169,7 @@ fn measure(
     arguments: &Arguments,
     blocks: &[Block],
     boundary: &fpga::Boundary,
+    device: fpga::Device,
 ) -> Result<Vec<Measured>, Error> {
     let flow = Flow::find(Path::new("."))?;
     let bar = progress::bar("blocks", blocks.len() as u64 * u64::from(arguments.seeds + 1));
@@ -144,6 +179,7 @@ fn measure(
         let mut job = Job::new(verilog.text(), &verilog.top);
         job.seeds = (1..=arguments.seeds).collect();
         job.boundary = boundary.clone();
+        job.device = device;
         bar.set_message(block.name.clone());
         let report = flow.run(&job, &|_: Step| bar.inc(1))?;
         measured.push(Measured { name: block.name.clone(), report });
@@ -170,6 +206,7 @@ fn chosen(config: &Config, path: &str) -> Result<Vec<Block>, Error> {
         pcie::catalogue(config),
         virtio::catalogue(config),
         manager::catalogue(config),
+        nic::catalogue(config),
     ];
     let all: Vec<Block> = parts.into_iter().flatten().chain(prims).collect();
     let known = all.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ");
