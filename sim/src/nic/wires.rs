@@ -106,8 +106,8 @@ impl Wire {
 
     fn drive<S: Simulator>(&mut self, sim: &mut S) {
         let now = 1000 * sim.cycles();
-        let may_begin = self.gone > 0 || self.next[0] <= now;
-        if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_begin) {
+        let may_offer = !self.offered && (self.gone > 0 || self.next[0] <= now);
+        if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_offer) {
             let beat = &frame[self.gone..frame.len().min(self.gone + self.bytes)];
             let is_last = self.gone + beat.len() == frame.len();
             self.offered = true;

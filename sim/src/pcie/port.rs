@@ -118,8 +118,9 @@ pub struct Port {
     /// Packets for the endpoint; of the first `done` bytes have been taken.
     queue: VecDeque<Packet>,
     done: usize,
-    /// The beat on offer.
+    /// The beat on offer, and whether the inputs show it, or that there is none.
     offer: Option<Beat>,
+    shown: bool,
     ready: bool,
     /// The beat that the endpoint offered in the cycle before, and that was not taken.
     stalled: Option<Beat>,
@@ -145,6 +146,7 @@ impl Port {
             queue: VecDeque::new(),
             done: 0,
             offer: None,
+            shown: false,
             ready: false,
             stalled: None,
             receiving: None,
@@ -172,23 +174,28 @@ impl Port {
     pub fn clear(&mut self) {
         self.queue.clear();
         (self.done, self.offer, self.stalled, self.receiving) = (0, None, None, None);
+        self.shown = false;
     }
 
     /// Sets the inputs of a cycle. Beats of the endpoint are taken only if `may_take`.
     pub fn drive<S: Simulator>(&mut self, sim: &mut S, may_take: bool) {
         if self.offer.is_none() && self.random.chance(self.pace.rx) {
             self.offer = self.next_beat();
+            self.shown &= self.offer.is_none();
         }
-        sim.write(self.rx.valid, &[self.offer.is_some().into()]);
-        // What is not valid may be anything.
-        let beat = self.offer.clone().unwrap_or_else(|| Beat {
-            header: [(); 4].map(|_| self.random.word() as u32),
-            data: (0..self.bytes).map(|_| self.random.word() as u8).collect(),
-            count: self.random.below(self.bytes + 1),
-            first: self.random.chance(50),
-            last: self.random.chance(50),
-        });
-        self.rx.write(sim, &beat);
+        if !self.shown {
+            sim.write(self.rx.valid, &[self.offer.is_some().into()]);
+            // What is not valid may be anything.
+            let beat = self.offer.clone().unwrap_or_else(|| Beat {
+                header: [(); 4].map(|_| self.random.word() as u32),
+                data: (0..self.bytes).map(|_| self.random.word() as u8).collect(),
+                count: self.random.below(self.bytes + 1),
+                first: self.random.chance(50),
+                last: self.random.chance(50),
+            });
+            self.rx.write(sim, &beat);
+            self.shown = true;
+        }
         self.ready = may_take && self.random.chance(self.pace.tx);
         sim.write(self.tx.ready, &[self.ready.into()]);
     }
@@ -224,6 +231,7 @@ impl Port {
         }
         self.waited = 0;
         let beat = self.offer.take()?;
+        self.shown = false;
         self.done += beat.count;
         if !beat.last {
             return None;
