@@ -72,7 +72,7 @@ fn simulator<S: Simulator>(
         let mut bench = Bench::new(sim, config, &after_reset, Losses::Counted, 1)?;
         match policy {
             Some(policy) => bench.set_policy(&policy)?,
-            None => job.set_policy(&mut bench)?,
+            None => job.set_policy(|policy| bench.set_policy_that_fits(policy))?,
         }
         let (cycles, entered) = saturate(&mut bench, &frames, time)?;
         spinner.finish_and_clear();

@@ -2,13 +2,15 @@
 
 use super::Arguments;
 use crate::error::Error;
-use hdl::Simulator;
 use rtl::config::Config;
 use sim::{
+    ethernet::MacAddress,
     pcap::{self, CapturedFrame, Reader},
     scenario::Scenario,
     traffic::{Content, Flow, Pace, Traffic},
-    veb::{Policy, bench::Bench, player::Plan},
+    nic::{Setup, bench::AdapterPlan},
+    player::Plan,
+    veb::Policy,
 };
 use std::convert::Infallible;
 use std::path::Path;
@@ -24,6 +26,8 @@ const WIRE: usize = 0;
 pub struct Job {
     pub config: Config,
     pub plan: Plan,
+    /// Host and drivers.
+    pub adapter: AdapterPlan,
     /// The policy was made from the capture, so that an entry more or less is no error.
     learned: bool,
 }
@@ -69,7 +73,8 @@ impl Job {
         let flows = vec![flow];
         let Ok(traffic) = Traffic::with_captures::<Infallible>(&flows, &config, |_| Ok(frames.clone()));
         let plan = Plan { policy, flows, traffic, sinks: vec![], events: vec![], stop: None };
-        Job { config, plan, learned: true }
+        let adapter = AdapterPlan::ordinary(&config, Setup::of(&config), 0);
+        Job { config, plan, adapter, learned: true }
     }
 
     /// What a scenario says.
@@ -88,18 +93,23 @@ impl Job {
             (None, Some(config)) => config,
             (None, None) => Config::small(),
         };
-        Ok(Job { plan: Plan::of(scenario, &config, read)?, learned: false, config })
+        let plan = Plan::of(scenario, &config, read)?;
+        let adapter = AdapterPlan::ordinary(&config, Setup::of(&config), 0);
+        Ok(Job { plan, adapter, learned: false, config })
     }
 
-    /// Sets the bridge up.
+    /// Sets a bridge up, with `set`, which returns the entries that found no room.
     ///
     /// # Errors
     /// An entry of a scenario that the bridge has no room for; of learned ones a note tells how many there are.
-    pub fn set_policy<S: Simulator>(&self, bench: &mut Bench<S>) -> Result<(), Error> {
-        if !self.learned {
-            return Ok(bench.set_policy(&self.plan.policy)?);
+    pub fn set_policy<E>(&self, set: impl FnOnce(&Policy) -> Result<Vec<(u16, MacAddress)>, E>) -> Result<(), Error>
+    where
+        Error: From<E>,
+    {
+        let left_out = set(&self.plan.policy)?;
+        if let (false, Some(&(vid, address))) = (self.learned, left_out.first()) {
+            return Err(Error::NoRoom { vid, address });
         }
-        let left_out = bench.set_policy_that_fits(&self.plan.policy)?;
         if let [(vid, address), ..] = left_out.as_slice() {
             eprintln!(
                 "note: {} addresses found no room in the table, the first {address} in VLAN {vid}; their frames go \
