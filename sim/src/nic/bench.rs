@@ -124,15 +124,12 @@ impl<S: Simulator> Bench<S> {
     pub fn new(sim: S, config: &Config, plan: &AdapterPlan) -> Result<Bench<S>, BenchError> {
         let scene = Scene::new(sim, config, &plan.setup)?;
         let names = config.port_names();
-        let mut scoreboard = Scoreboard::new(&names, Losses::Counted);
-        let guests: Vec<Guest> = plan.drivers.iter().map(|driver| Guest::new(&scene, driver)).collect();
-        guests.iter().filter(|guest| guest.pairs > 1).for_each(|guest| scoreboard.ignore_order(guest.port));
         let mut bench = Bench {
             policy: Policy::new(config.wires, config.functions()),
-            scoreboard,
+            scoreboard: Scoreboard::new(&names, Losses::Counted),
             gates: names.iter().map(|_| Gate::default()).collect(),
             on_wires: vec![VecDeque::new(); config.wires],
-            guests,
+            guests: vec![],
             mailbox: Mailbox::default(),
             last_of_flows: HashMap::new(),
             random: Random::new(1),
@@ -155,6 +152,10 @@ impl<S: Simulator> Bench<S> {
             let port = bench.scene.port(driver.function);
             let started = bench.scene.start(driver.function, driver.options.clone());
             started.map_err(|error| trouble(&bench.names[port], error))?;
+            bench.guests.push(Guest::new(&bench.scene, driver));
+            if driver.options.pairs > 1 {
+                bench.scoreboard.ignore_order(port);
+            }
         }
         Ok(bench)
     }
