@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Part::Adapter => elaborate(|| rtl::nic::nic(&job.config))?.design,
         Part::Bridge => elaborate(|| rtl::veb::veb(&job.config))?.design,
     };
-    let run = Run { job: &job, part: arguments.part, trace: arguments.trace, out: &out };
+    let run = Run { job: &job, trace: arguments.trace, out: &out };
     let summary = match arguments.simulator.build(&design, arguments.trace)? {
         Built::Verilator(sim) => run.simulate(*sim, "trace.fst"),
         Built::Native(sim) => run.simulate(*sim, "trace.vcd"),
@@ -102,7 +102,6 @@ const SLICE: u64 = 2048;
 /// A run in the making.
 struct Run<'a> {
     job: &'a Job,
-    part: Part,
     trace: bool,
     out: &'a OutputDirectory,
 }
@@ -123,15 +122,15 @@ impl Run<'_> {
         }
         let (job, config) = (self.job, &self.job.config);
         let start = Instant::now();
-        match self.part {
-            Part::Adapter => {
+        match &job.adapter {
+            Some(adapter) => {
                 let spinner = progress::spinner("the host finds the adapter, drivers start");
-                let mut bench = nic::bench::Bench::new(sim, config, &job.adapter)?;
+                let mut bench = nic::bench::Bench::new(sim, config, adapter)?;
                 job.set_policy(|policy| bench.set_policy_that_fits(policy))?;
                 spinner.finish_and_clear();
                 Ok(Summary::of_adapter(self.play(bench, start)?))
             }
-            Part::Bridge => {
+            None => {
                 let after_reset = veb::Policy::new(config.wires, config.functions());
                 let mut bench = veb::bench::Bench::new(sim, config, &after_reset, job.plan.losses(), 1)?;
                 job.set_policy(|policy| bench.set_policy_that_fits(policy))?;

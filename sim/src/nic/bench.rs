@@ -41,7 +41,10 @@ use crate::{
 use guest::Guest;
 use hdl::Simulator;
 use mailbox::{Mailbox, News};
-use rtl::config::{Config, MAX_FRAME};
+use rtl::{
+    config::{Config, MAX_FRAME},
+    manager::FRAME,
+};
 use std::collections::{HashMap, VecDeque};
 use thiserror::Error;
 
@@ -60,6 +63,8 @@ pub enum BenchError {
     Busy(&'static str),
     #[error("the address table has no room for {address} in VLAN {vid}: its bucket is full")]
     NoRoom { vid: u16, address: MacAddress },
+    #[error("the manager's mailbox takes frames of 1 to {most} bytes, not of {bytes}", most = FRAME)]
+    Mailbox { bytes: usize },
     #[error("nothing moved for {0} cycles, and frames are still inside")]
     Stuck(u64),
     #[error("{} cells of the packet buffer are lost: {free} of {cells} are free though no frame is inside", .cells - .free)]
@@ -185,6 +190,9 @@ impl<S: Simulator> Bench<S> {
             let (is_paused, is_stalled) = (self.held || self.happens(pause), self.happens(stall));
             let due = |frame: &&Frame| !is_paused && frame.not_before <= now;
             let frame = self.gates[port].waiting.front().filter(due).cloned();
+            if let Some(bytes) = frame.as_ref().map(|frame| frame.bytes.len()).filter(|bytes| *bytes > FRAME) {
+                return Err(BenchError::Mailbox { bytes });
+            }
             if self.mailbox.choose(frame, !is_stalled) {
                 self.gates[port].waiting.pop_front();
             }
