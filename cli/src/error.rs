@@ -25,6 +25,10 @@ pub enum Error {
     #[error("the simulation stopped: {0}")]
     Bench(#[from] sim::veb::bench::BenchError),
     #[error("the simulation stopped: {0}")]
+    Adapter(#[from] sim::nic::bench::BenchError),
+    #[error("the address table has no room for {address} in VLAN {vid}: its bucket is full")]
+    NoRoom { vid: u16, address: sim::ethernet::MacAddress },
+    #[error("the simulation stopped: {0}")]
     Check(#[from] hdl::Violation),
     #[error("the simulation stopped: nothing has moved in `{block}` for {cycles} cycles")]
     Stuck { block: String, cycles: u64 },

@@ -1,4 +1,4 @@
-//! `hematite run`: captures through the simulated bridge, checked against the model.
+//! `hematite run`: traffic through the simulated adapter, or its bridge alone, checked against the model.
 
 pub mod job;
 mod summary;
@@ -14,23 +14,27 @@ use job::Job;
 use rtl::config::Config;
 use sim::{
     clock::Clock,
+    nic,
     pcap::Writer,
-    veb::{Policy, bench::Bench, player::Player},
+    player::{Player, Stage},
+    report::Results,
+    veb,
 };
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use summary::Summary;
 
-/// Play captures into the simulated adapter and check what leaves it against the reference model
+/// Play traffic on the simulated adapter and check what leaves it against the reference model
 ///
-/// Frames enter back to back, as fast as the port takes them. The directory gets one capture for each port with what left
-/// it, at simulated times, and the summary. Without a capture and without a scenario the ones shipped with hematite are
-/// played: three Linux hosts, 1191 frames.
+/// Frames go in at wires and through the drivers of functions, below a simulated host. The directory gets one capture for each
+/// port with what came out there, at simulated times, and the summary. Without a capture and without a scenario what is
+/// shipped with hematite is played: a capture of three Linux hosts comes by the wire while guests send to each other.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hematite run\n  hematite run --pcap my.pcap --config x3100 --out result/\n  \
-    hematite run --scenario testbench/data/lan.toml --trace\n\n\
+    hematite run --scenario testbench/data/shares.toml --trace\n  \
+    hematite run --part bridge --scenario testbench/data/lan.toml\n\n\
     Exit status: 0, or 1 if anything differs from the model, or 2 for an error."
 )]
 pub struct Arguments {
@@ -43,6 +47,9 @@ pub struct Arguments {
     /// A scenario (TOML): captures, the ports they enter, and the tables of the bridge
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// What is simulated
+    #[arg(long, value_enum, default_value_t = Part::Adapter)]
+    pub part: Part,
     /// What simulates the hardware
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     pub simulator: Choice,
@@ -57,13 +64,26 @@ pub struct Arguments {
     pub json: bool,
 }
 
+/// What is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// The whole adapter below a host with drivers, and between its wires
+    Adapter,
+    /// The bridge alone: frames go straight into its ports. Many times faster
+    Bridge,
+}
+
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let job = Job::load(arguments)?;
     let out = OutputDirectory::create(&arguments.out)?;
-    let design = elaborate(|| rtl::veb::veb(&job.config))?.design;
+    let design = match arguments.part {
+        Part::Adapter => elaborate(|| rtl::nic::nic(&job.config))?.design,
+        Part::Bridge => elaborate(|| rtl::veb::veb(&job.config))?.design,
+    };
+    let run = Run { job: &job, trace: arguments.trace, out: &out };
     let summary = match arguments.simulator.build(&design, arguments.trace)? {
-        Built::Verilator(sim) => play(*sim, "trace.fst", &job, arguments.trace, &out),
-        Built::Native(sim) => play(*sim, "trace.vcd", &job, arguments.trace, &out),
+        Built::Verilator(sim) => run.simulate(*sim, "trace.fst"),
+        Built::Native(sim) => run.simulate(*sim, "trace.vcd"),
     }?;
     let table = summary.table(&job.config);
     out.write("summary.json", &output::json(&summary.figures))?;
@@ -79,49 +99,79 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 /// Cycles between two looks at what has left.
 const SLICE: u64 = 2048;
 
-fn play<S: Simulator>(
-    mut sim: S,
-    waveform: &str,
-    job: &Job,
+/// A run in the making.
+struct Run<'a> {
+    job: &'a Job,
     trace: bool,
-    out: &OutputDirectory,
-) -> Result<Summary, Error> {
-    if trace {
-        let path = out.path(waveform);
-        sim.trace(&path).map_err(|source| Error::Write { path, source })?;
-    }
-    let config = &job.config;
-    let names = config.port_names();
-    let create = |name: &String| Writer::create(out.path(&format!("{name}.pcap")));
-    let mut captures = names.iter().map(create).collect::<Result<Vec<_>, _>>()?;
+    out: &'a OutputDirectory,
+}
 
-    let start = Instant::now();
-    let after_reset = Policy::new(config.wires, config.functions());
-    let mut bench = Bench::new(sim, config, &after_reset, job.plan.losses(), 1)?;
-    job.set_policy(&mut bench)?;
-    let set_up = bench.cycles();
-    let mut player = Player::new(bench, config, &job.plan);
-    let bar = match job.plan.stop {
-        Some(stop) => progress::bar("cycles", stop),
-        None => progress::spinner("frames".to_owned()),
-    };
-    loop {
-        let (done, left) = player.play(SLICE)?;
-        for frame in left {
-            captures[frame.port].write(time(config, frame.cycle), &frame.bytes)?;
+/// What a stage came to, and how long that took.
+struct Played<O> {
+    outcome: O,
+    results: Results,
+    cycles: u64,
+    seconds: f64,
+}
+
+impl Run<'_> {
+    fn simulate<S: Simulator>(&self, mut sim: S, waveform: &str) -> Result<Summary, Error> {
+        if self.trace {
+            let path = self.out.path(waveform);
+            sim.trace(&path).map_err(|source| Error::Write { path, source })?;
         }
-        bar.set_position(if job.plan.stop.is_some() { player.now() } else { player.sent() });
-        if done {
-            break;
+        let (job, config) = (self.job, &self.job.config);
+        let start = Instant::now();
+        match &job.adapter {
+            Some(adapter) => {
+                let spinner = progress::spinner("the host finds the adapter, drivers start");
+                let mut bench = nic::bench::Bench::new(sim, config, adapter)?;
+                job.set_policy(|policy| bench.set_policy_that_fits(policy))?;
+                spinner.finish_and_clear();
+                Ok(Summary::of_adapter(self.play(bench, start)?))
+            }
+            None => {
+                let after_reset = veb::Policy::new(config.wires, config.functions());
+                let mut bench = veb::bench::Bench::new(sim, config, &after_reset, job.plan.losses(), 1)?;
+                job.set_policy(|policy| bench.set_policy_that_fits(policy))?;
+                Ok(Summary::of_bridge(self.play(bench, start)?))
+            }
         }
     }
-    bar.finish_and_clear();
-    let cycles = set_up + player.now();
-    let (report, results) = player.finish()?;
-    let seconds = start.elapsed().as_secs_f64();
-    captures.into_iter().try_for_each(Writer::finish)?;
-    results.files().into_iter().try_for_each(|(name, text)| out.write(name, &text))?;
-    Ok(Summary::new(report, cycles, seconds, &results))
+
+    /// Plays on a bench that is set up.
+    fn play<B: Stage>(&self, bench: B, start: Instant) -> Result<Played<B::Outcome>, Error>
+    where
+        Error: From<B::Error>,
+    {
+        let (job, config) = (self.job, &self.job.config);
+        let names = config.port_names();
+        let create = |name: &String| Writer::create(self.out.path(&format!("{name}.pcap")));
+        let mut captures = names.iter().map(create).collect::<Result<Vec<_>, _>>()?;
+        let set_up = bench.cycles();
+        let mut player = Player::new(bench, config, &job.plan);
+        let bar = match job.plan.stop {
+            Some(stop) => progress::bar("cycles", stop),
+            None => progress::spinner("frames".to_owned()),
+        };
+        loop {
+            let (done, left) = player.play(SLICE)?;
+            for frame in left {
+                captures[frame.port].write(time(config, frame.cycle), &frame.bytes)?;
+            }
+            bar.set_position(if job.plan.stop.is_some() { player.now() } else { player.sent() });
+            if done {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        let cycles = set_up + player.now();
+        let (outcome, results) = player.finish()?;
+        let seconds = start.elapsed().as_secs_f64();
+        captures.into_iter().try_for_each(Writer::finish)?;
+        results.files().into_iter().try_for_each(|(name, text)| self.out.write(name, &text))?;
+        Ok(Played { outcome, results, cycles, seconds })
+    }
 }
 
 /// The simulated time of a cycle.

@@ -6,6 +6,7 @@ pub mod manager;
 pub mod nic;
 pub mod pcap;
 pub mod pcie;
+pub mod player;
 pub mod random;
 pub mod report;
 pub mod scenario;

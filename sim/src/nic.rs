@@ -4,6 +4,7 @@
 //!   drivers, managers ─► Bus (host, link, TLP streams) ─► nic ◄─► Wires
 //! ```
 
+pub mod bench;
 pub mod load;
 mod management;
 mod scene;

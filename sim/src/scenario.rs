@@ -6,6 +6,7 @@
 //!
 #![doc = include_str!("../../docs/src/scenarios.md")]
 
+mod adapter;
 mod error;
 mod events;
 mod file;
@@ -28,6 +29,7 @@ pub use names::station;
 pub use write::{Recipe, write};
 
 use crate::clock::Clock;
+use crate::nic::bench::AdapterPlan;
 use crate::traffic::{Flow, SinkRate};
 use crate::veb::policy::Policy;
 use error::Source;
@@ -44,6 +46,8 @@ pub struct Scenario {
     config: Option<Spanned<ConfigChoice>>,
     seed: u64,
     stop: Option<Time>,
+    adapter: Option<file::Adapter>,
+    drivers: Vec<file::Driver>,
     tables: Tables,
     traffic: Vec<Traffic>,
     frames: Vec<Frame>,
@@ -85,6 +89,8 @@ impl Scenario {
             config: file.config,
             seed: file.seed.map_or(0, |seed| seed.get()),
             stop: file.stop,
+            adapter: file.adapter,
+            drivers: file.driver,
             traffic: file.traffic,
             frames: file.frame,
             sinks: file.sink,
@@ -151,6 +157,28 @@ impl Scenario {
         let names = Names::new(&self.source, config);
         let spans = [self.pauses.as_slice(), self.stalls.as_slice()];
         events::events(&names, Clock::of(config), self.start(config)?, &self.changes, spans)
+    }
+
+    /// The host of the whole adapter, and the drivers of its functions.
+    ///
+    /// # Errors
+    /// See [`Scenario::policy`]; a value that the adapter does not have; a function that is not there; something that only the
+    /// bridge on its own can be played with.
+    pub fn adapter(&self, config: &Config) -> Result<AdapterPlan, ScenarioError> {
+        let (names, clock) = (Names::new(&self.source, config), Clock::of(config));
+        let setup = adapter::setup(&names, clock, self.adapter.as_ref())?;
+        let limits = adapter::Limits { names: &names, setup: &setup };
+        self.traffic.iter().try_for_each(|part| limits.traffic(part))?;
+        self.frames.iter().try_for_each(|frame| limits.frame(frame))?;
+        self.sinks.iter().try_for_each(|sink| limits.sink(sink))?;
+        self.changes.iter().try_for_each(|change| limits.change(change))?;
+        let (start, events) = (self.policy(config)?, self.events(config)?);
+        let changed = events.iter().filter_map(|event| match &event.action {
+            Action::Change { policy, .. } => Some(&**policy),
+            Action::Behave { .. } => None,
+        });
+        let policies: Vec<&Policy> = [&start].into_iter().chain(changed).collect();
+        adapter::plan(&names, clock, self.seed, setup.clone(), &self.drivers, &policies)
     }
 
     /// The cycle from which on nothing is sent, if the scenario names a time.

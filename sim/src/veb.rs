@@ -8,7 +8,6 @@
 pub mod arbitrary;
 pub mod bench;
 pub mod bridge;
-pub mod player;
 pub mod policy;
 mod port_set;
 pub mod scoreboard;

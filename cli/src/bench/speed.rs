@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     figures::Figures,
     progress,
-    run::job::Job,
+    run::{Part, job::Job},
     simulator::{Choice, verilated},
 };
 use hdl::{Design, Native, Simulator, elaborate};
@@ -55,7 +55,7 @@ fn simulator<S: Simulator>(
     time: Duration,
     figures: &mut Figures,
 ) -> Result<(), Error> {
-    let job = Job::shipped(Some(config))?;
+    let job = Job::shipped(Some(config), Part::Bridge)?;
     let capture: Vec<(usize, Vec<u8>)> =
         job.plan.traffic.clone().map(|frame| (frame.port, frame.bytes)).collect();
     let ports = config.ports();
@@ -72,7 +72,7 @@ fn simulator<S: Simulator>(
         let mut bench = Bench::new(sim, config, &after_reset, Losses::Counted, 1)?;
         match policy {
             Some(policy) => bench.set_policy(&policy)?,
-            None => job.set_policy(&mut bench)?,
+            None => job.set_policy(|policy| bench.set_policy_that_fits(policy))?,
         }
         let (cycles, entered) = saturate(&mut bench, &frames, time)?;
         spinner.finish_and_clear();

@@ -1,8 +1,10 @@
 //! What a run came to.
 
+use super::Played;
 use rtl::config::Config;
 use serde::Serialize;
 use sim::{
+    nic::bench::{FunctionFigures, Outcome},
     report::Results,
     veb::{Mismatch, Report},
 };
@@ -15,6 +17,9 @@ pub struct Figures {
     pub mismatches: u64,
     pub ports: Vec<Port>,
     pub drops: Vec<Drops>,
+    /// Of the adapter: what the functions and their drivers did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<FunctionFigures>,
     /// Simulated, set-up of the tables included.
     pub cycles: u64,
     /// Frames in, per second of wall-clock time.
@@ -47,8 +52,24 @@ pub struct Summary {
 const SHOWN: usize = 10;
 
 impl Summary {
+    pub fn of_bridge(played: Played<Report>) -> Summary {
+        let Played { outcome, results, cycles, seconds } = played;
+        Summary::new(outcome, cycles, seconds, &results)
+    }
+
+    pub fn of_adapter(played: Played<Outcome>) -> Summary {
+        let Played { outcome, results, cycles, seconds } = played;
+        let mut summary = Summary::new(outcome.report, cycles, seconds, &results);
+        let no_buffer: u64 = outcome.functions.iter().map(|function| function.no_buffer).sum();
+        let behind = [("no_buffer", no_buffer), ("mailbox_full", outcome.manager_lost)];
+        let behind = behind.map(|(reason, frames)| Drops { reason: reason.to_owned(), frames });
+        summary.figures.drops.extend(behind);
+        summary.figures.functions = outcome.functions;
+        summary
+    }
+
     /// `seconds` is the wall-clock time that the simulation took.
-    pub fn new(report: Report, cycles: u64, seconds: f64, results: &Results) -> Summary {
+    fn new(report: Report, cycles: u64, seconds: f64, results: &Results) -> Summary {
         let ports = report.ports.iter().map(|port| Port {
             name: port.name.clone(),
             frames_out: port.frames,
@@ -61,6 +82,7 @@ impl Summary {
             mismatches: report.mismatch_count(),
             ports: ports.collect(),
             drops: drops.collect(),
+            functions: vec![],
             cycles,
             frames_per_second: (report.frames_in as f64 / seconds).round(),
         };
@@ -79,6 +101,7 @@ impl Summary {
         for drops in &self.figures.drops {
             out += &format!("{:12} {:>12}\n", drops.reason, drops.frames);
         }
+        out += &functions_table(&self.figures.functions);
         out += &format!("\n{}", self.flows);
         out += &format!(
             "\n{cycles} cycles in {:.2} s: {:.0} cycles/s, {:.0} frames/s\n",
@@ -95,4 +118,30 @@ impl Summary {
         }
         out
     }
+}
+
+/// A line for each function with a driver; nothing without any.
+fn functions_table(functions: &[FunctionFigures]) -> String {
+    if functions.is_empty() {
+        return String::new();
+    }
+    let mut out = format!(
+        "\n{:12} {:8} {:>10} {:>10} {:>10} {:>11} {:>10} {:>12} {:>12}\n",
+        "driver", "ring", "sent", "received", "no buffer", "interrupts", "doorbells", "PCIe up", "PCIe down"
+    );
+    for of in functions {
+        let ring = if of.pairs > 1 { format!("{} x{}", of.ring, of.pairs) } else { of.ring.to_owned() };
+        out += &format!(
+            "{:12} {ring:8} {:>10} {:>10} {:>10} {:>11} {:>10} {:>12} {:>12}\n",
+            of.name,
+            of.frames_sent,
+            of.frames_received,
+            of.no_buffer,
+            of.interrupts,
+            of.doorbells,
+            of.pcie_up,
+            of.pcie_down
+        );
+    }
+    out
 }

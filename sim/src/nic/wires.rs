@@ -1,6 +1,12 @@
 //! The wires of an adapter: frames in both directions at the pace of a 10 Gb/s Ethernet.
 
-use crate::{clock::Clock, pcie::Device, random::Random, traffic::WIRE_OVERHEAD};
+use crate::{
+    clock::Clock,
+    pcie::Device,
+    random::Random,
+    traffic::{Sink, WIRE_OVERHEAD},
+    veb::bench::Behaviour,
+};
 use hdl::{Interface, Simulator, interface::PortIndex};
 use rtl::config::Config;
 use std::collections::VecDeque;
@@ -46,6 +52,10 @@ pub struct Wire {
     bytes: usize,
     /// Bits that pass in a thousand cycles; `None` for as fast as the adapter takes and gives them.
     pub bits_per_kilocycle: Option<u64>,
+    /// How often beats wait.
+    pub behaviour: Behaviour,
+    /// What takes frames from the adapter, if it is slower than the wire.
+    pub link: Option<Sink>,
     /// Frames for the adapter, which wait for their turn, and whether they are bad.
     pub to_adapter: VecDeque<(Vec<u8>, bool)>,
     /// Bytes of the first that have gone, and the beat on offer.
@@ -54,8 +64,9 @@ pub struct Wire {
     /// When, in thousandths of cycles, the next frame may begin, of each direction, and when the last one did.
     next: [u64; 2],
     began: [u64; 2],
-    /// Frames that went into the adapter.
+    /// Frames that went into the adapter, and those that have begun to.
     pub sent: u64,
+    pub begun: u64,
     /// Cycles for which the adapter let a beat wait.
     pub stalled: u64,
     /// Frames that came from the adapter.
@@ -72,12 +83,15 @@ impl Wire {
             tx: Ports::find(interface, &format!("wire_tx_{wire}")),
             bytes,
             bits_per_kilocycle,
+            behaviour: Behaviour::default(),
+            link: None,
             to_adapter: VecDeque::new(),
             gone: 0,
             offered: false,
             next: [0; 2],
             began: [0; 2],
             sent: 0,
+            begun: 0,
             stalled: 0,
             from_adapter: vec![],
             receiving: vec![],
@@ -106,8 +120,11 @@ impl Wire {
 
     fn drive<S: Simulator>(&mut self, sim: &mut S) {
         let now = 1000 * sim.cycles();
+        let Behaviour { pause, stall } = self.behaviour;
+        let mut happens = |percent: usize| percent > 0 && self.random.chance(percent);
         let may_offer = !self.offered && (self.gone > 0 || self.next[0] <= now);
-        if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_offer) {
+        let is_paused = may_offer && happens(pause);
+        if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_offer && !is_paused) {
             let beat = &frame[self.gone..frame.len().min(self.gone + self.bytes)];
             let is_last = self.gone + beat.len() == frame.len();
             self.offered = true;
@@ -123,7 +140,9 @@ impl Wire {
             sim.write(self.rx.tuser, &[(is_last && *bad).into()]);
         }
         sim.write(self.rx.tvalid, &[self.offered.into()]);
-        self.ready = !self.receiving.is_empty() || self.next[1] <= now;
+        let is_free = self.link.as_ref().is_none_or(|link| link.is_free(sim.cycles()));
+        self.ready = !self.receiving.is_empty() || self.next[1] <= now && is_free;
+        self.ready &= !happens(stall);
         // A MAC that is not held to a rate has pauses of its own.
         self.ready &= self.bits_per_kilocycle.is_some() || self.random.chance(90);
         sim.write(self.tx.tready, &[self.ready.into()]);
@@ -143,6 +162,7 @@ impl Wire {
             self.offered = false;
             if self.gone == 0 {
                 self.began[0] = 1000 * cycle;
+                self.begun += 1;
             }
             self.gone += self.bytes;
             let length = self.to_adapter[0].0.len();
@@ -166,6 +186,9 @@ impl Wire {
             if last {
                 let data = std::mem::take(&mut self.receiving);
                 self.next[1] = self.after(1, data.len());
+                if let Some(link) = &mut self.link {
+                    link.took(data.len(), self.began[1] / 1000);
+                }
                 self.from_adapter.push(Arrival { cycle, data });
             }
         }

@@ -4,7 +4,10 @@ mod form;
 #[cfg(test)]
 mod tests;
 
-use super::packet::{Class, Kind, Packet, RoutingId, Status};
+use super::{
+    link::FRAMING,
+    packet::{Class, Kind, Packet, RoutingId, Status},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
@@ -95,6 +98,8 @@ pub struct Checker {
     outstanding: [HashMap<(RoutingId, u16), Outstanding>; 2],
     breaches: Vec<Breach>,
     packets: [u64; 2],
+    /// Bytes on the link in the name of each function, by direction.
+    bytes: BTreeMap<RoutingId, [u64; 2]>,
 }
 
 impl Checker {
@@ -138,6 +143,29 @@ impl Checker {
         self.packets[direction as usize]
     }
 
+    /// Bytes on the link that a function is the reason of, with their framing: of its requests, of those to it, and of their
+    /// completions.
+    pub fn bytes_of(&self, id: RoutingId, direction: Direction) -> u64 {
+        self.bytes.get(&id).map_or(0, |bytes| bytes[direction as usize])
+    }
+
+    /// The function that is the reason of a packet.
+    fn function_of(&self, direction: Direction, packet: &Packet) -> Option<RoutingId> {
+        match (direction, packet.kind()) {
+            (Direction::Up, _) if packet.class() == Class::Completion => Some(packet.completer()),
+            (Direction::Up, _) => Some(packet.requester()),
+            (Direction::Down, _) if packet.class() == Class::Completion => Some(packet.requester()),
+            (Direction::Down, Kind::MemoryRead | Kind::MemoryWrite) => {
+                let (_, (end, id)) = self.windows.range(..=packet.address()).next_back()?;
+                (packet.address() < *end).then_some(*id)
+            }
+            (Direction::Down, Kind::ConfigurationRead { .. } | Kind::ConfigurationWrite { .. }) => {
+                Some(packet.target())
+            }
+            (Direction::Down, _) => None,
+        }
+    }
+
     /// Requests of this direction that wait for a completion, since when.
     pub fn waiting(&self, direction: Direction) -> Vec<(Packet, u64)> {
         let mut all: Vec<_> = self.outstanding[direction as usize]
@@ -151,6 +179,10 @@ impl Checker {
     /// Looks at a packet that passes at `time`.
     pub fn check(&mut self, direction: Direction, packet: &Packet, time: u64) {
         self.packets[direction as usize] += 1;
+        if let Some(id) = self.function_of(direction, packet) {
+            let bytes = FRAMING + packet.header_bytes() + packet.payload.len();
+            self.bytes.entry(id).or_default()[direction as usize] += bytes as u64;
+        }
         for what in self.rules(direction, packet, time) {
             self.breaches.push(Breach { time, direction, packet: packet.clone(), what });
         }

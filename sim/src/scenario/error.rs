@@ -90,6 +90,21 @@ pub enum Problem {
     /// A station's address where a group's is needed.
     #[error("{mac} is no group address: its first byte is even")]
     NoGroup { mac: MacAddress },
+    /// No driver has such a feature to accept or not.
+    #[error("unknown feature `{name}`; there are {known}")]
+    UnknownFeature { name: String, known: String },
+    /// A driver for what is no network function, or none that is there.
+    #[error("`{name}` has no driver: it is no network function, or not enabled")]
+    NoDriver { name: String },
+    /// Traffic from a function that is not there.
+    #[error("`{name}` is not enabled, so that nothing can be sent there")]
+    Absent { name: String },
+    /// The manager's frames are longer than its mailbox.
+    #[error("the manager's mailbox takes frames of up to {most} bytes")]
+    Mailbox { most: usize },
+    /// Something that only the bridge on its own can be played with.
+    #[error("{what} can be played with `--part bridge` only")]
+    BridgeOnly { what: &'static str },
     /// A key that something else makes necessary.
     #[error("{what} needs {keys}")]
     Missing { what: &'static str, keys: &'static str },

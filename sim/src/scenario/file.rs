@@ -7,7 +7,7 @@ use rtl::veb::rows::Operation;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{ConfigChoice, FieldValue, MaxRate, Number, PortList, Time, Vid};
+use super::values::{ConfigChoice, FieldValue, Looks, MaxRate, Number, PortList, Time, Vid};
 use crate::ethernet::TagKind;
 use crate::traffic::{Pace, SinkRate, Size};
 use crate::veb::policy::{Direction, Mode};
@@ -21,6 +21,9 @@ pub struct File {
     pub config: Option<Spanned<ConfigChoice>>,
     pub seed: Option<Seed>,
     pub stop: Option<Time>,
+    pub adapter: Option<Adapter>,
+    #[serde(default)]
+    pub driver: Vec<Driver>,
     #[serde(default)]
     pub traffic: Vec<Traffic>,
     #[serde(default)]
@@ -51,7 +54,7 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Change {
     pub at: Time,
-    pub held: Option<bool>,
+    pub held: Option<Spanned<bool>>,
     #[serde(default)]
     pub port: Vec<Port>,
     #[serde(default)]
@@ -111,6 +114,54 @@ impl Change {
             ethertypes: self.ethertypes.clone(),
         }
     }
+}
+
+/// The host and the link, and what the adapter shows itself as.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adapter {
+    pub personality: Option<PersonalityName>,
+    pub functions: Option<Spanned<Number<1, 8>>>,
+    pub vfs: Option<Spanned<Number<0, 62>>>,
+    pub ari: Option<bool>,
+    pub generation: Option<Number<1, 4>>,
+    pub lanes: Option<Spanned<Number<1, 16>>>,
+    pub read_latency: Option<Time>,
+}
+
+/// How a function is driven.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Driver {
+    pub port: Ports,
+    pub ring: Option<RingName>,
+    pub pairs: Option<Spanned<Number<1, 4>>>,
+    pub entries: Option<Spanned<Number<8, 256>>>,
+    pub features: Option<Vec<Spanned<String>>>,
+    pub buffers: Option<LayoutName>,
+    pub looks: Option<Looks>,
+    pub mtu: Option<Number<68, 9600>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PersonalityName {
+    Sriov,
+    Legacy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RingName {
+    Split,
+    Packed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LayoutName {
+    Plain,
+    Scattered,
 }
 
 #[derive(Clone, Debug, Deserialize)]

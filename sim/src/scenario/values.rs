@@ -117,6 +117,24 @@ impl Value for Time {
     }
 }
 
+/// When a driver looks at its rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    Interrupts,
+    Every(Time),
+}
+
+impl Value for Looks {
+    const ALLOWED: &'static str = "\"interrupts\", or a time with its unit, such as \"2 us\"";
+
+    fn of_text(text: &str) -> Option<Looks> {
+        match text {
+            "interrupts" => Some(Looks::Interrupts),
+            _ => Time::of_text(text).map(Looks::Every),
+        }
+    }
+}
+
 /// Units of bandwidth, in bit/s.
 const BANDWIDTHS: [(&str, u64); 3] = [("kb/s", 1000), ("Mb/s", 1_000_000), ("Gb/s", 1_000_000_000)];
 
@@ -210,7 +228,7 @@ macro_rules! readable {
     };
 }
 
-readable!(Time, MaxRate, Pace, SinkRate, Size);
+readable!(Time, Looks, MaxRate, Pace, SinkRate, Size);
 
 /// A decimal number that is not negative, and a unit: the whole number of the smallest unit next to it.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {

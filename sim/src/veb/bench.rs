@@ -3,6 +3,7 @@
 
 mod manager;
 mod ports;
+mod stage;
 
 pub use ports::{Begun, Behaviour, Frame, Left};
 

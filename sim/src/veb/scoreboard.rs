@@ -25,7 +25,8 @@
 //! a skipped frame that comes later is out of order. How many copies are missing at a port in the end does not depend on
 //! the explanation either. With [`Losses::Forbidden`] it must be none. With [`Losses::Counted`] it must be the port's
 //! `queue_full` plus the frames that `buffer_full` took, and a frame that `buffer_full` took is missing at all its
-//! ports.
+//! ports. Where something takes frames behind the bridge, what that counts as lost is missing as well
+//! ([`Scoreboard::lost_behind`]).
 //!
 //! # Changes under traffic
 //!
@@ -130,6 +131,8 @@ struct Egress {
     report: PortReport,
     /// Copies that are to leave here and have not.
     due: u64,
+    /// Frames that left the bridge here and were lost behind it.
+    lost_behind: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -146,6 +149,7 @@ impl Scoreboard {
             order: Order::new(ports.len()),
             report: PortReport { name: name.clone(), frames: 0, bytes: 0, order_unchecked: 0 },
             due: 0,
+            lost_behind: 0,
         };
         Self {
             names: ports.to_vec(),
@@ -206,6 +210,23 @@ impl Scoreboard {
                 None => self.explain(port, bytes, out),
             },
         }
+    }
+
+    /// Frames that enter or leave at a port may overtake each other from now on: it has several queues.
+    pub fn ignore_order(&mut self, port: usize) {
+        self.egress.iter_mut().for_each(|egress| egress.order.ignore(port));
+        (0..self.names.len()).for_each(|source| self.egress[port].order.ignore(source));
+    }
+
+    /// So many frames left the bridge by a port and were lost before anybody could tell of them, by the counters of what
+    /// takes them there. With [`Losses::Counted`] only.
+    pub fn lost_behind(&mut self, port: usize, frames: u64) {
+        self.egress[port].lost_behind += frames;
+    }
+
+    /// Something is wrong that is not about a frame.
+    pub fn report_other(&mut self, what: String) {
+        self.report(Mismatch::Other { what });
     }
 
     /// Copies that are still to leave, of all ports together, if nothing was lost; of frames that are undecided, as few as

@@ -63,6 +63,9 @@ impl Kind {
     /// The kinds of frames that came in.
     pub const IN: [Self; 3] = [Self::InUnicast, Self::InMulticast, Self::InBroadcast];
 
+    /// The kinds of frames that left.
+    pub const OUT: [Self; 3] = [Self::OutUnicast, Self::OutMulticast, Self::OutBroadcast];
+
     /// Of a frame that came in to this address.
     pub fn incoming(destination: MacAddress) -> Self {
         Self::IN[cast(destination)]
@@ -70,7 +73,7 @@ impl Kind {
 
     /// Of a frame that leaves to this address.
     pub fn outgoing(destination: MacAddress) -> Self {
-        [Self::OutUnicast, Self::OutMulticast, Self::OutBroadcast][cast(destination)]
+        Self::OUT[cast(destination)]
     }
 }
 

@@ -133,6 +133,8 @@ pub struct Net {
     doorbells: VecDeque<Doorbell>,
     /// Interrupts that came.
     pub interrupts: u64,
+    /// Receive queues are left alone: frames are not taken, and buffers not given.
+    pub is_stalled: bool,
 }
 
 impl Net {
@@ -184,9 +186,9 @@ impl Net {
     /// The device does something that it must not do.
     pub fn poll(&mut self, machine: &mut Machine) -> Result<Vec<Event>, Fault> {
         self.listen(machine)?;
-        let Net { dma, random, receive, transmit, control, events, options, .. } = self;
+        let Net { dma, random, receive, transmit, control, events, options, is_stalled, .. } = self;
         let is_polled = !options.interrupts;
-        for (pair, receive) in receive.iter_mut().enumerate() {
+        for (pair, receive) in receive.iter_mut().enumerate().filter(|_| !*is_stalled) {
             while receive.queue.is_due || is_polled {
                 receive.queue.begin(machine);
                 receive.collect(machine, dma, pair, events)?;
@@ -252,6 +254,18 @@ impl Net {
             adapter.write(address, &data.to_le_bytes()[..bytes])?;
         }
         Ok(())
+    }
+
+    /// The notifications that wait, for a caller that writes them itself.
+    pub fn take_doorbells(&mut self) -> Vec<Doorbell> {
+        std::mem::take(&mut self.doorbells).into()
+    }
+
+    /// Notifications of all queues so far.
+    pub fn notifications(&self) -> u64 {
+        let pairs = self.receive.iter().map(|receive| &receive.queue);
+        let queues = pairs.chain(self.transmit.iter().map(|transmit| &transmit.queue));
+        queues.chain(self.control.iter().map(|control| &control.queue)).map(|queue| queue.notifications).sum()
     }
 
     /// Has one more notification written.

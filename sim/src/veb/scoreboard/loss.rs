@@ -65,18 +65,19 @@ impl Scoreboard {
         let mut copies = 0;
         for port in 0..self.names.len() {
             let queue_full = hardware.get(port, Kind::Dropped(Reason::QueueFull)).frames;
+            let counted = queue_full + self.egress[port].lost_behind;
             let missing = self.egress[port].due;
             let buffer_full = candidates.at_port[port].min(whole_frames.unwrap_or(0));
             let name = self.names[port].clone();
-            if queue_full > missing {
-                self.report(Mismatch::Overcounted { port: name, missing, queue_full });
-            } else if missing - queue_full > buffer_full
+            if counted > missing {
+                self.report(Mismatch::Overcounted { port: name, missing, counted });
+            } else if missing - counted > buffer_full
                 && let Some(first) = self.first_missing(port)
             {
                 let first = self.frame_in(first);
-                self.report(Mismatch::Uncounted { port: name, missing, first, queue_full, buffer_full });
+                self.report(Mismatch::Uncounted { port: name, missing, first, counted, buffer_full });
             }
-            copies += missing.saturating_sub(queue_full);
+            copies += missing.saturating_sub(counted);
         }
         let fits = whole_frames.is_some_and(|frames| {
             frames * candidates.smallest <= copies && copies <= frames * candidates.largest
@@ -89,17 +90,13 @@ impl Scoreboard {
     /// Compares the counters of a port but for its queue; returns how many of its frames `buffer_full` took, and how many
     /// of them in place of another reason.
     fn check_source(&mut self, port: usize, hardware: &Statistics) -> (u64, u64) {
-        let is_exact = |kind: &Kind| {
-            use Kind::{Dropped, OutBroadcast, OutMulticast, OutUnicast};
-            matches!(kind, OutUnicast | OutMulticast | OutBroadcast)
-                || matches!(kind, Dropped(Reason::Error | Reason::Runt | Reason::Oversize))
-        };
-        for kind in Kind::all().filter(is_exact) {
+        for kind in [Reason::Error, Reason::Runt, Reason::Oversize].map(Kind::Dropped) {
             let (count, model) = (hardware.get(port, kind), self.expected.get(port, kind));
             if count != model {
                 self.report_counter(port, kind, count, model);
             }
         }
+        self.check_out(port, hardware);
         // What came in and is counted nowhere else is what the buffer took.
         let lost = self.lost_of(port, Kind::IN, hardware);
         let buffer_full = hardware.get(port, Kind::Dropped(Reason::BufferFull));
@@ -113,6 +110,23 @@ impl Scoreboard {
         }
         let instead = self.lost_of(port, AFTER_BUFFER_FULL.map(Kind::Dropped), hardware);
         (buffer_full.frames, instead.frames)
+    }
+
+    /// Compares what left a port with its counters. They count what was lost behind it, too: nobody knows of what kind.
+    fn check_out(&mut self, port: usize, hardware: &Statistics) {
+        let mut unseen = self.egress[port].lost_behind;
+        for kind in Kind::OUT {
+            let (count, seen) = (hardware.get(port, kind), self.expected.get(port, kind));
+            let more = count.minus(seen).filter(|more| more.frames <= unseen && (more.frames > 0 || more.bytes == 0));
+            match more {
+                Some(more) => unseen -= more.frames,
+                None => self.report_counter(port, kind, count, seen),
+            }
+        }
+        if unseen > 0 {
+            let what = format!("{} lost {unseen} frames that the bridge did not give it", self.names[port]);
+            self.report(Mismatch::Other { what });
+        }
     }
 
     /// How much less the hardware counts than the model, of these kinds together. None may be more.

@@ -101,7 +101,7 @@ pub enum Mismatch {
     },
     /// More frames are missing at a port than the counters account for.
     #[error(
-        "{missing} frames did not leave {port} (first: {first}), but only {queue_full} are counted as queue_full \
+        "{missing} frames did not leave {port} (first: {first}), but only {counted} are counted as lost \
          there and at most {buffer_full} can have been dropped for buffer_full"
     )]
     Uncounted {
@@ -109,18 +109,22 @@ pub enum Mismatch {
         missing: u64,
         /// The first frame that is missing.
         first: FrameIn,
-        queue_full: u64,
+        /// As `queue_full`, or behind the bridge.
+        counted: u64,
         buffer_full: u64,
     },
-    /// A port's queue counts more drops than frames are missing.
-    #[error("{port} counts {queue_full} frames as queue_full, but only {missing} did not leave it")]
-    Overcounted { port: String, missing: u64, queue_full: u64 },
+    /// A port counts more losses than frames are missing: as `queue_full`, or behind the bridge.
+    #[error("{port} counts {counted} frames as lost, but only {missing} did not leave it")]
+    Overcounted { port: String, missing: u64, counted: u64 },
     /// A counter of a port differs from the rules.
     #[error(
         "{port} counts {} frames and {} bytes as {}, by the rules there were {} and {}",
         hardware.frames, hardware.bytes, kind.name(), model.frames, model.bytes
     )]
     Counter { port: String, kind: Kind, hardware: Count, model: Count },
+    /// Something that is not about a frame.
+    #[error("{what}")]
+    Other { what: String },
     /// The frames counted as `buffer_full` are not the frames that are missing.
     #[error(
         "{counted} frames are counted as buffer_full, {instead} of them in place of another reason; \

@@ -16,6 +16,8 @@ pub struct FrameId {
 #[derive(Clone, Debug)]
 pub struct Order {
     explanations: Vec<Vec<u64>>,
+    /// Sources whose frames may overtake each other.
+    unordered: Vec<bool>,
 }
 
 /// What became of a frame that left.
@@ -32,7 +34,12 @@ pub enum Taken {
 impl Order {
     /// Nothing has left.
     pub fn new(source_count: usize) -> Self {
-        Self { explanations: vec![vec![1; source_count]] }
+        Self { explanations: vec![vec![1; source_count]], unordered: vec![false; source_count] }
+    }
+
+    /// From now on frames of this source may overtake each other.
+    pub fn ignore(&mut self, source: usize) {
+        self.unordered[source] = true;
     }
 
     /// A frame leaves. `next_of(source, lowest)` is the number of the first frame of the source, from `lowest` on, that is
@@ -50,7 +57,9 @@ impl Order {
                 let Some(number) = next_of(source, lowest) else { continue };
                 first.get_or_insert(FrameId { source, number });
                 let mut next = explanation.clone();
-                next[source] = number + 1;
+                if !self.unordered[source] {
+                    next[source] = number + 1;
+                }
                 following.push(next);
             }
         }
@@ -65,7 +74,8 @@ impl Order {
     /// All that was due has left: every explanation has come to the same.
     pub fn settle(&mut self, entered: &[u64]) {
         if self.explanations.len() != 1 {
-            self.explanations = vec![entered.iter().map(|number| number + 1).collect()];
+            let next = entered.iter().zip(&self.unordered);
+            self.explanations = vec![next.map(|(number, free)| if *free { 1 } else { number + 1 }).collect()];
         }
     }
 
@@ -125,6 +135,17 @@ mod tests {
         assert_eq!(order.take(content('X')), Taken::Frame(FrameId { source: 0, number: 1 }));
         assert_eq!(order.take(content('X')), Taken::OutOfOrder);
         assert_eq!(order.take(content('A')), Taken::Frame(FrameId { source: 0, number: 2 }));
+    }
+
+    #[test]
+    fn frames_that_may_overtake() {
+        let mut order = Order::new(2);
+        order.ignore(1);
+        let frame = |source, number| move |of: usize, lowest| (of == source && lowest <= number).then_some(number);
+        assert_eq!(order.take(frame(1, 2)), Taken::Frame(FrameId { source: 1, number: 2 }));
+        assert_eq!(order.take(frame(1, 1)), Taken::Frame(FrameId { source: 1, number: 1 }));
+        assert_eq!(order.take(frame(0, 2)), Taken::Frame(FrameId { source: 0, number: 2 }));
+        assert_eq!(order.take(frame(0, 1)), Taken::OutOfOrder);
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Net {
             events,
             doorbells,
             interrupts: 0,
+            is_stalled: false,
         };
         if net.options.pairs > 1 && !net.command(host, &Command::Pairs(net.options.pairs))? {
             return Err(Fault::Wrong { what: "the answer to the number of pairs", value: 1 })?;

@@ -1,16 +1,16 @@
-//! Plays flows, links and events on a [`Bench`], and gathers what becomes of the flows.
+//! Plays flows, links and events on a [`Stage`], and gathers what becomes of the flows.
 
-use super::{
-    Losses, Policy, Report,
-    bench::{Bench, BenchError, Frame, Left},
-};
 use crate::{
     pcap::CapturedFrame,
     report::{Collector, Results},
     scenario::{Action, Event, Scenario, ScenarioError},
     traffic::{Departure, Flow, Sink, SinkRate, Traffic},
+    veb::{
+        Losses, Policy,
+        bench::{Begun, Behaviour, Frame, Left},
+        policy::Change,
+    },
 };
-use hdl::Simulator;
 use rtl::config::Config;
 use std::{collections::VecDeque, path::Path};
 
@@ -57,12 +57,80 @@ impl Plan {
     }
 }
 
+/// What a plan is played on: a test bench around hardware with ports. It checks what leaves on its own.
+pub trait Stage {
+    /// What goes wrong beside the frames.
+    type Error;
+    /// What the checks came to.
+    type Outcome;
+
+    /// A plan begins; frames that leave are kept from now on.
+    fn begin(&mut self);
+
+    /// The simulated cycles so far.
+    fn cycles(&self) -> u64;
+
+    /// How many more frames a port may be given now, for it to have no gaps.
+    fn room(&self, port: usize) -> usize;
+
+    /// Queues a frame at a port.
+    fn send_frame(&mut self, port: usize, frame: Frame);
+
+    /// How a port is treated from now on.
+    fn set_behaviour(&mut self, port: usize, behaviour: Behaviour);
+
+    /// What leaves a port is taken by a link of its own rate.
+    fn set_link(&mut self, port: usize, link: Option<Sink>);
+
+    /// Makes every change that leads to `policy` while no frame is undecided.
+    ///
+    /// # Errors
+    /// What goes wrong meanwhile.
+    fn change_between_frames(&mut self, policy: &Policy) -> Result<(), Self::Error>;
+
+    /// Makes a change while frames come in.
+    ///
+    /// # Errors
+    /// What goes wrong meanwhile, or that this cannot be checked here.
+    fn change_under_traffic(&mut self, change: &Change) -> Result<(), Self::Error>;
+
+    /// What the hardware has been told.
+    fn policy(&self) -> &Policy;
+
+    /// One clock cycle.
+    ///
+    /// # Errors
+    /// A check that does not hold.
+    fn cycle(&mut self) -> Result<(), Self::Error>;
+
+    /// One clock cycle, where nothing that is still to happen can set free what does not move.
+    ///
+    /// # Errors
+    /// See [`Stage::cycle`], and a frame that has not moved for too long.
+    fn cycle_with_patience(&mut self) -> Result<(), Self::Error>;
+
+    /// All frames are in, and nothing has moved for so long that nothing will.
+    fn is_done(&self) -> bool;
+
+    /// Marked frames that have begun to come in since the last call.
+    fn take_begun(&mut self) -> Vec<Begun>;
+
+    /// Frames that left since the last call.
+    fn take_left(&mut self) -> Vec<Left>;
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// What goes wrong when counters are read.
+    fn finish(self) -> Result<Self::Outcome, Self::Error>;
+}
+
 /// Cycles that a change of one row takes at most, with the wait before it.
 const CHANGE_CYCLES: u64 = 400;
 
 /// A plan being played.
-pub struct Player<S> {
-    bench: Bench<S>,
+pub struct Player<B> {
+    bench: B,
     traffic: Traffic,
     events: VecDeque<Event>,
     stop: Option<u64>,
@@ -74,10 +142,10 @@ pub struct Player<S> {
     sent: u64,
 }
 
-impl<S: Simulator> Player<S> {
+impl<B: Stage> Player<B> {
     /// On a bench that is set up with the plan's policy.
-    pub fn new(mut bench: Bench<S>, config: &Config, plan: &Plan) -> Self {
-        bench.keep_left = true;
+    pub fn new(mut bench: B, config: &Config, plan: &Plan) -> Self {
+        bench.begin();
         for (port, rate) in plan.sinks.iter().enumerate() {
             bench.set_link(port, rate.map(|rate| Sink::new(rate, config)));
         }
@@ -107,8 +175,8 @@ impl<S: Simulator> Player<S> {
     /// left.
     ///
     /// # Errors
-    /// See [`Bench`].
-    pub fn play(&mut self, cycles: u64) -> Result<(bool, Vec<Left>), BenchError> {
+    /// See [`Stage`].
+    pub fn play(&mut self, cycles: u64) -> Result<(bool, Vec<Left>), B::Error> {
         let end = self.now() + cycles;
         let mut done = false;
         while !done && self.now() < end {
@@ -117,7 +185,10 @@ impl<S: Simulator> Player<S> {
             let all_sent =
                 self.traffic.is_finished(self.now()) || self.stop.is_some_and(|stop| self.now() >= stop);
             if all_sent && self.events.is_empty() {
-                done = self.bench.run_for(end - self.now())?;
+                done = self.bench.is_done();
+                if !done {
+                    self.bench.cycle_with_patience()?;
+                }
             } else if self.events.is_empty() {
                 self.bench.cycle_with_patience()?;
             } else {
@@ -138,19 +209,19 @@ impl<S: Simulator> Player<S> {
     /// Ends the play.
     ///
     /// # Errors
-    /// See [`Bench::finish`].
-    pub fn finish(self) -> Result<(Report, Results), BenchError> {
+    /// See [`Stage::finish`].
+    pub fn finish(self) -> Result<(B::Outcome, Results), B::Error> {
         let cycles = self.now();
         Ok((self.bench.finish()?, self.collector.finish(&self.names, cycles)))
     }
 
     /// Whatever is due by now.
-    fn happen(&mut self) -> Result<(), BenchError> {
+    fn happen(&mut self) -> Result<(), B::Error> {
         while self.events.front().is_some_and(|event| event.cycle <= self.now()) {
             let event = self.events.pop_front().expect("the one that is due");
             match event.action {
                 Action::Behave { port, behaviour } => self.bench.set_behaviour(port, behaviour),
-                Action::Change { policy, held: true, .. } => self.bench.set_policy_between_frames(&policy)?,
+                Action::Change { policy, held: true, .. } => self.bench.change_between_frames(&policy)?,
                 Action::Change { rows, policy, held: false } => {
                     for row in &rows {
                         self.send(CHANGE_CYCLES);
@@ -158,7 +229,7 @@ impl<S: Simulator> Player<S> {
                     }
                     // What is left are the wishes.
                     if *self.bench.policy() != *policy {
-                        self.bench.set_policy_between_frames(&policy)?;
+                        self.bench.change_between_frames(&policy)?;
                     }
                 }
             }
@@ -166,12 +237,11 @@ impl<S: Simulator> Player<S> {
         Ok(())
     }
 
-    /// Frames whose time comes within so many cycles. One waits at a port while another moves in, so that there is no gap
-    /// between them; more wait only where they are sent ahead.
+    /// Frames whose time comes within so many cycles, as far as ports have room; beyond that only where they are sent ahead.
     fn send(&mut self, ahead: u64) {
         let now = self.now();
         for port in 0..self.names.len() {
-            while (ahead > 0 || self.bench.waiting_at(port) < 2)
+            while (ahead > 0 || self.bench.room(port) > 0)
                 && let Some(due) = self.traffic.next_cycle(port).filter(|&cycle| cycle <= now + ahead)
                 && self.stop.is_none_or(|stop| due.max(now) < stop)
                 && let Some(frame) = self.traffic.send(port, due.max(now))
