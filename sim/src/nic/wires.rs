@@ -46,6 +46,8 @@ pub struct Wire {
     bytes: usize,
     /// Bits that pass in a thousand cycles; `None` for as fast as the adapter takes and gives them.
     pub bits_per_kilocycle: Option<u64>,
+    /// Nothing begins in either direction, and what the adapter sends has to wait.
+    pub is_down: bool,
     /// Frames for the adapter, which wait for their turn, and whether they are bad.
     pub to_adapter: VecDeque<(Vec<u8>, bool)>,
     /// Bytes of the first that have gone, and the beat on offer.
@@ -72,6 +74,7 @@ impl Wire {
             tx: Ports::find(interface, &format!("wire_tx_{wire}")),
             bytes,
             bits_per_kilocycle,
+            is_down: false,
             to_adapter: VecDeque::new(),
             gone: 0,
             offered: false,
@@ -106,7 +109,7 @@ impl Wire {
 
     fn drive<S: Simulator>(&mut self, sim: &mut S) {
         let now = 1000 * sim.cycles();
-        let may_begin = self.gone > 0 || self.next[0] <= now;
+        let may_begin = self.gone > 0 || !self.is_down && self.next[0] <= now;
         if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_begin) {
             let beat = &frame[self.gone..frame.len().min(self.gone + self.bytes)];
             let is_last = self.gone + beat.len() == frame.len();
@@ -126,6 +129,7 @@ impl Wire {
         self.ready = !self.receiving.is_empty() || self.next[1] <= now;
         // A MAC that is not held to a rate has pauses of its own.
         self.ready &= self.bits_per_kilocycle.is_some() || self.random.chance(90);
+        self.ready &= !self.is_down;
         sim.write(self.tx.tready, &[self.ready.into()]);
     }
 
