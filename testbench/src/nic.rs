@@ -69,7 +69,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Report { cycles, frames, delivered, excused, counted, rounds, happened } = self;
         writeln!(f, "{frames} frames in {rounds} rounds, {cycles} cycles")?;
-        writeln!(f, "{delivered} copies delivered once, in order, byte for byte; 0 wrong, 0 intrusions, 0 violations")?;
+        writeln!(
+            f,
+            "{delivered} copies delivered once, in order, byte for byte; 0 wrong, 0 intrusions, 0 violations"
+        )?;
         write!(f, "{excused} copies lost with what was reset, {counted} lost and counted")?;
         happened.iter().try_for_each(|(what, times)| write!(f, "\n{times:>8} {what}"))
     }

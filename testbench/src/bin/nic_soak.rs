@@ -9,7 +9,9 @@ use testbench::{
 };
 
 #[derive(Parser)]
-#[command(about = "Random frames at the whole adapter among resets and faults, each to arrive once and in order")]
+#[command(
+    about = "Random frames at the whole adapter among resets and faults, each to arrive once and in order"
+)]
 struct Options {
     /// Frames in all
     #[arg(long, default_value_t = 1_000_000)]
@@ -64,7 +66,10 @@ fn soak(options: &Options) -> Result<(), Box<dyn Error>> {
             run(models::nic(config)?, config, &plan).map_err(|error| format!("seed {seed}: {error}"))?;
         all.add(report);
         let (seconds, Report { frames, delivered, cycles, .. }) = (start.elapsed().as_secs(), &all);
-        println!("seed {seed}, {}: {frames} frames, {delivered} copies, {cycles} cycles, {seconds} s", config.name);
+        println!(
+            "seed {seed}, {}: {frames} frames, {delivered} copies, {cycles} cycles, {seconds} s",
+            config.name
+        );
     }
     println!("{all}");
     Ok(())

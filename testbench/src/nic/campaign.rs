@@ -23,6 +23,7 @@ use sim::{
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     error::Error,
+    fmt::Debug,
 };
 use thiserror::Error;
 
@@ -55,7 +56,7 @@ pub struct Campaign<S> {
     pub config: Config,
     pub random: Random,
     pub report: Report,
-    story: VecDeque<(u64, &'static str)>,
+    story: VecDeque<String>,
     /// What the manager has set, and what drivers have asked for.
     pub policy: Policy,
     pub guests: BTreeMap<usize, Guest>,
@@ -136,16 +137,21 @@ impl<S: Simulator> Campaign<S> {
     }
 
     pub fn happened(&mut self, what: &'static str) {
+        self.happened_to(what, &"");
+    }
+
+    /// The same, with what a reader of the story wants to know.
+    pub fn happened_to(&mut self, what: &'static str, whom: &dyn Debug) {
         *self.report.happened.entry(what).or_default() += 1;
-        self.story.push_back((self.now(), what));
-        if self.story.len() > 12 {
+        self.story.push_back(format!("{:>10} {what} {whom:?}\n", self.now()));
+        if self.story.len() > 16 {
             self.story.pop_front();
         }
     }
 
     /// What happened last, with the cycles.
     pub fn story(&self) -> String {
-        self.story.iter().map(|(cycle, what)| format!("{cycle:>10} {what}\n")).collect()
+        self.story.iter().map(String::as_str).collect()
     }
 
     pub fn now(&self) -> u64 {
@@ -156,7 +162,10 @@ impl<S: Simulator> Campaign<S> {
     pub fn start(&mut self, function: usize, mtu: u16) -> Result<(), Failure> {
         let guest = Guest::draw(&mut self.random, &self.config, self.longest, mtu);
         let packed = guest.has(Features::RING_PACKED);
-        self.happened(if packed { "drivers with packed rings" } else { "drivers with split rings" });
+        self.happened_to(
+            if packed { "drivers with packed rings" } else { "drivers with split rings" },
+            &function,
+        );
         guest.apply(&mut self.policy, self.scene.port(function));
         let options = guest.options.clone();
         self.guests.insert(function, guest);
@@ -201,7 +210,8 @@ impl<S: Simulator> Campaign<S> {
         let valid = self.ledger.arrives(port, pair, frame)?.valid;
         let asks = self.guests[&function].has(Features::GUEST_CSUM);
         let expected = valid.map(|valid| if valid && asks { DATA_VALID } else { 0 });
-        let is_good = expected.is_none_or(|expected| header.flags == expected) && header.flags & !DATA_VALID == 0;
+        let is_good =
+            expected.is_none_or(|expected| header.flags == expected) && header.flags & !DATA_VALID == 0;
         if is_good { Ok(()) } else { Err(Failure::Header { function, header, valid }) }
     }
 

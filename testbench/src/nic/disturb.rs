@@ -36,16 +36,35 @@ enum Cause {
 /// Something that ends at a time.
 pub enum Upset {
     /// Reads of a function fail.
-    Faults { function: usize, until: u64 },
+    Faults {
+        function: usize,
+        until: u64,
+    },
     /// They did: is the function broken?
-    Doubt { function: usize, until: u64 },
+    Doubt {
+        function: usize,
+        until: u64,
+    },
     /// A function has no driver.
-    Resting { function: usize, until: u64 },
+    Resting {
+        function: usize,
+        until: u64,
+    },
     /// A driver does not look at its rings.
-    Asleep { function: usize, net: Box<Net>, until: u64 },
-    Wire { wire: usize, until: u64 },
+    Asleep {
+        function: usize,
+        net: Box<Net>,
+        until: u64,
+    },
+    Wire {
+        wire: usize,
+        until: u64,
+    },
     /// Credits are kept back.
-    Drought { class: Class, until: u64 },
+    Drought {
+        class: Class,
+        until: u64,
+    },
 }
 
 impl Upset {
@@ -96,7 +115,7 @@ impl<S: Simulator> Campaign<S> {
         match self.random.below(12) {
             0..4 if self.guests[&function].has(Features::RING_RESET) => self.reset_queue(function),
             4 => {
-                self.happened("drivers that stop and begin again");
+                self.happened_to("drivers that stop and begin again", &function);
                 self.restart(function)
             }
             5 => self.rest(function),
@@ -135,7 +154,7 @@ impl<S: Simulator> Campaign<S> {
             _ => {
                 let function = *self.random.pick(&awake);
                 let net = self.scene.drivers.remove(&function).expect("it is awake");
-                self.happened("drivers that look away");
+                self.happened_to("drivers that look away", &function);
                 self.upsets.push(Upset::Asleep { function, net: Box::new(net), until });
             }
         }
@@ -149,7 +168,6 @@ impl<S: Simulator> Campaign<S> {
     }
 
     fn reset_queue(&mut self, function: usize) -> Result<(), Failure> {
-        self.happened("resets of queues");
         let (net, _) = self.scene.driver(function);
         let queues = net.queues();
         let which = *self.random.pick(&queues);
@@ -161,6 +179,7 @@ impl<S: Simulator> Campaign<S> {
             _ if packed => most.div_ceil(2) + self.random.below(8) as u16,
             _ => most.max(8) >> self.random.below(2),
         };
+        self.happened_to("resets of queues", &(function, which, size));
         if let Which::Receive(_) = which {
             self.excuse(function);
         }
@@ -178,7 +197,7 @@ impl<S: Simulator> Campaign<S> {
     }
 
     fn rest(&mut self, function: usize) -> Result<(), Failure> {
-        self.happened("functions that are without a driver for a while");
+        self.happened_to("functions that are without a driver for a while", &function);
         self.excuse(function);
         let lost = self.scene.stop(function)?;
         lost.into_iter().for_each(|tag| self.ledger.excuse_tag(tag));
@@ -193,7 +212,9 @@ impl<S: Simulator> Campaign<S> {
         }
         match cause {
             Cause::Reset(function) => {
-                self.happened(if functions.len() > 1 { "resets of the physical function" } else { "resets of functions" });
+                let is_all = functions.len() > 1;
+                let what = if is_all { "resets of the physical function" } else { "resets of functions" };
+                self.happened_to(what, &function);
                 on_bus(self.scene.nic.reset_function(function))?;
             }
             Cause::Disabled => {
@@ -213,13 +234,14 @@ impl<S: Simulator> Campaign<S> {
         if is_taken {
             return;
         }
-        self.happened(match fault {
+        let what = match fault {
             Fault::Unsupported => "reads of a function that are unsupported",
             Fault::Aborted => "reads of a function that are aborted",
             Fault::Poisoned => "reads of a function that are poisoned",
             Fault::Late => "reads of a function that are late",
             _ => "reads of a function that are completed twice",
-        });
+        };
+        self.happened_to(what, &function);
         self.excuse(function);
         let share = 5 + self.random.below(60) as u32;
         let behaviour = &mut self.scene.nic.bus.host.behaviour;
@@ -231,10 +253,11 @@ impl<S: Simulator> Campaign<S> {
 
     fn cut_wire(&mut self, longest: usize) {
         let wire = self.random.below(self.config.wires);
-        if self.upsets.iter().any(|upset| matches!(upset, Upset::Wire { wire: other, .. } if *other == wire)) {
+        if self.upsets.iter().any(|upset| matches!(upset, Upset::Wire { wire: other, .. } if *other == wire))
+        {
             return;
         }
-        self.happened("wires that are cut");
+        self.happened_to("wires that are cut", &wire);
         self.scene.nic.set_wire(wire, false);
         let until = self.now() + 500 + self.random.below(longest) as u64;
         self.upsets.push(Upset::Wire { wire, until });
@@ -242,10 +265,14 @@ impl<S: Simulator> Campaign<S> {
 
     fn withhold(&mut self, longest: usize) {
         let class = *self.random.pick(&CLASSES);
-        if self.upsets.iter().any(|upset| matches!(upset, Upset::Drought { class: other, .. } if *other == class)) {
+        if self
+            .upsets
+            .iter()
+            .any(|upset| matches!(upset, Upset::Drought { class: other, .. } if *other == class))
+        {
             return;
         }
-        self.happened("credits that are kept back");
+        self.happened_to("credits that are kept back", &class);
         let now = self.now();
         self.scene.nic.bus.link.withhold(Direction::Up, class, true, now);
         let until = now + 100 + self.random.below(longest) as u64;
@@ -264,7 +291,7 @@ impl<S: Simulator> Campaign<S> {
                 Upset::Doubt { function, .. } => {
                     let (net, host) = self.scene.driver(function);
                     if net.device.status(host)? & NEEDS_RESET != 0 {
-                        self.happened("functions that need a reset");
+                        self.happened_to("functions that need a reset", &function);
                         self.restart(function)?;
                     }
                 }

@@ -9,7 +9,9 @@ use sim::{
     random::Random,
     veb::{
         Policy, PortSet,
-        policy::{Direction, Filter, FilterOf, Limit, Mirror, MirrorOf, Mode, VlanPolicy, Wishes, multicast_hash},
+        policy::{
+            Direction, Filter, FilterOf, Limit, Mirror, MirrorOf, Mode, VlanPolicy, Wishes, multicast_hash,
+        },
     },
     virtio::{
         features::Features,
@@ -27,7 +29,8 @@ pub fn setup(random: &mut Random, config: &Config) -> Setup {
     };
     let of_config = Setup::of(config);
     let is_slow = random.chance(30);
-    let link = if is_slow { of_config.link.clone() } else { LinkSettings { round_trip: 100, ..of_config.link } };
+    let link =
+        if is_slow { of_config.link.clone() } else { LinkSettings { round_trip: 100, ..of_config.link } };
     let behaviour = Behaviour {
         seed: random.word(),
         latency: random.below(if is_slow { 100 } else { 30 }) as u64,
@@ -123,7 +126,8 @@ impl Guest {
         let plain = NetOptions::plain(false, random.word());
         let mut features = plain.features - Features::CTRL_VQ;
         for (feature, needs) in OPTIONAL {
-            let percent = if feature == Features::CTRL_VQ || feature == Features::RING_RESET { 85 } else { 50 };
+            let percent =
+                if feature == Features::CTRL_VQ || feature == Features::RING_RESET { 85 } else { 50 };
             if features.has(needs) && random.chance(percent) {
                 features = features | feature;
             }

@@ -149,7 +149,7 @@ impl<S: Simulator> Campaign<S> {
             if net.command(host, &command)? != is_done {
                 return Err(Failure::Command(format!("function {function}: {command:?}, not {is_done}")));
             }
-            self.happened("commands");
+            self.happened_to("commands", &(function, command));
             guest.apply(&mut self.policy, port);
             self.guests.insert(function, guest);
         }
@@ -288,7 +288,9 @@ impl<S: Simulator> Campaign<S> {
         let missing = self.ledger.missing(Fate::Due);
         let some: String = missing.iter().take(8).map(|it| self.ledger.describe(*it)).collect();
         let count = missing.len();
-        Err(Failure::Missing(format!("{count} copies do not arrive; functions have not sent {unsent:?}{some}")))
+        Err(Failure::Missing(format!(
+            "{count} copies do not arrive; functions have not sent {unsent:?}{some}"
+        )))
     }
 
     /// Waits until everything has arrived that must, and nothing else is on its way.
