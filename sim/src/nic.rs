@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod load;
 mod management;
+mod resets;
 mod scene;
 mod wires;
 
@@ -148,16 +149,22 @@ fn device_control(words: &[u32]) -> u16 {
     offset + 8
 }
 
+/// Where the capability of virtual functions (9.3.3) is, if there is one.
+fn virtualization(words: &[u32]) -> Option<usize> {
+    let mut offset = 0x100;
+    while words[offset / 4] & 0xFFFF != 0x0010 {
+        offset = (words[offset / 4] >> 20) as usize;
+        if offset == 0 {
+            return None;
+        }
+    }
+    Some(offset)
+}
+
 /// The base addresses of virtual functions (9.3.3.14), and how far apart those of two functions are; zeros without virtual
 /// functions.
 fn virtual_bars(words: &[u32]) -> [(u64, u64); 2] {
-    let mut offset = 0x100;
-    while offset != 0 && words[offset / 4] & 0xFFFF != 0x0010 {
-        offset = (words[offset / 4] >> 20) as usize;
-    }
-    if offset == 0 {
-        return [(0, 0); 2];
-    }
+    let Some(offset) = virtualization(words) else { return [(0, 0); 2] };
     let bar = |at: usize| u64::from(words[at / 4 + 1]) << 32 | u64::from(words[at / 4] & !0xF);
     [(bar(offset + 0x24), SIZES[0]), (bar(offset + 0x2C), SIZES[1])]
 }

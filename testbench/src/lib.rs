@@ -8,5 +8,6 @@ pub mod guest;
 mod guide;
 pub mod models;
 pub mod mutation;
+pub mod nic;
 pub mod shrink;
 pub mod traffic;

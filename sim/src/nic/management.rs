@@ -3,10 +3,14 @@
 use super::Nic;
 use crate::{
     pcie::{BusError, Platform},
-    veb::Policy,
+    veb::{Policy, statistics::Kind},
 };
 use hdl::Simulator;
-use rtl::register_map;
+use rtl::{
+    manager::map::{base, of_function},
+    register_map::{self, WORDS},
+    veb::rows::{Operation, Table},
+};
 
 impl<S: Simulator, P: Platform> Nic<S, P> {
     /// Gives the bridge a policy; before it was as after reset. Wishes are the functions' own and stay.
@@ -55,6 +59,42 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         self.management.start_read(&mut self.bus.sim, address);
         let (data, refused) = self.finish_management()?;
         Ok((!refused).then_some(data))
+    }
+
+    /// What a port of the bridge has counted, in frames.
+    ///
+    /// # Errors
+    /// What the adapter does wrong meanwhile.
+    ///
+    /// # Panics
+    /// If an access is refused.
+    pub fn count(&mut self, port: usize, kind: Kind) -> Result<u64, BusError> {
+        let register = |name: &str| register_map::register(name).offset;
+        let index = kind.index(port) as u32;
+        for (name, value) in
+            [("TABLE", Table::Statistics as u32), ("INDEX", index), ("COMMAND", Operation::Read as u32)]
+        {
+            assert!(self.write_management(register(name), value)?, "{name} is written");
+        }
+        while self.read_management(register("STATUS"))? != Some(0) {}
+        let mut row = [0; WORDS];
+        for (word, value) in row.iter_mut().enumerate() {
+            let read = self.read_management(register("DATA0") + 4 * word)?;
+            *value = read.expect("the row of a command can be read");
+        }
+        Ok(register_map::field(Table::Statistics, "frames").get(&row) as u64)
+    }
+
+    /// Frames for a function that found no buffer, modulo 2^32.
+    ///
+    /// # Errors
+    /// What the adapter does wrong meanwhile.
+    ///
+    /// # Panics
+    /// If the function has no such count: it is the manager.
+    pub fn dropped(&mut self, function: usize) -> Result<u32, BusError> {
+        let offset = base::FUNCTIONS + base::FUNCTION_STRIDE * function + of_function("DROPPED").offset;
+        Ok(self.read_management(offset)?.expect("a function with a network device counts them"))
     }
 
     fn finish_management(&mut self) -> Result<(u32, bool), BusError> {

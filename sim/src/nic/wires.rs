@@ -56,6 +56,8 @@ pub struct Wire {
     pub behaviour: Behaviour,
     /// What takes frames from the adapter, if it is slower than the wire.
     pub link: Option<Sink>,
+    /// Nothing begins in either direction, and what the adapter sends has to wait.
+    pub is_down: bool,
     /// Frames for the adapter, which wait for their turn, and whether they are bad.
     pub to_adapter: VecDeque<(Vec<u8>, bool)>,
     /// Bytes of the first that have gone, and the beat on offer.
@@ -85,6 +87,7 @@ impl Wire {
             bits_per_kilocycle,
             behaviour: Behaviour::default(),
             link: None,
+            is_down: false,
             to_adapter: VecDeque::new(),
             gone: 0,
             offered: false,
@@ -122,7 +125,8 @@ impl Wire {
         let now = 1000 * sim.cycles();
         let Behaviour { pause, stall } = self.behaviour;
         let mut happens = |percent: usize| percent > 0 && self.random.chance(percent);
-        let may_offer = !self.offered && (self.gone > 0 || self.next[0] <= now);
+        let may_begin = !self.is_down && self.next[0] <= now;
+        let may_offer = !self.offered && (self.gone > 0 || may_begin);
         let is_paused = may_offer && happens(pause);
         if let Some((frame, bad)) = self.to_adapter.front().filter(|_| may_offer && !is_paused) {
             let beat = &frame[self.gone..frame.len().min(self.gone + self.bytes)];
@@ -145,6 +149,7 @@ impl Wire {
         self.ready &= !happens(stall);
         // A MAC that is not held to a rate has pauses of its own.
         self.ready &= self.bits_per_kilocycle.is_some() || self.random.chance(90);
+        self.ready &= !self.is_down;
         sim.write(self.tx.tready, &[self.ready.into()]);
     }
 

@@ -63,6 +63,8 @@ pub struct Behaviour {
     pub patience: u64,
     /// How many of a thousand reads have each fault.
     pub faults: Vec<(Fault, u32)>,
+    /// Whose reads have them; `None` for everybody's.
+    pub victim: Option<RoutingId>,
     /// How much later completions of [`Fault::Late`] are.
     pub lateness: u64,
 }
@@ -77,6 +79,7 @@ impl Default for Behaviour {
             shuffled: true,
             patience: 20_000,
             faults: vec![],
+            victim: None,
             lateness: 0,
         }
     }
@@ -92,6 +95,7 @@ impl Behaviour {
         shuffled: true,
         patience: 20_000,
         faults: vec![],
+        victim: None,
         lateness: 0,
     };
 }
@@ -374,6 +378,9 @@ impl<P: Platform> RootComplex<P> {
 
     /// Commits one of the faults, or none.
     fn spoil(&mut self, read: &mut Read, tag: u16, origin: Origin) {
+        if self.behaviour.victim.is_some_and(|victim| victim != origin.requester) {
+            return;
+        }
         let mut drawn = self.random.below(1000) as u32;
         let mut faults = self.behaviour.faults.iter();
         let Some(&(fault, _)) = faults.find(|(_, share)| {

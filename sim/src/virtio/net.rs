@@ -161,6 +161,11 @@ impl Net {
         pairs.flat_map(|pair| [Which::Receive(pair), Which::Transmit(pair)]).chain(control).collect()
     }
 
+    /// Its receive queues, by their pairs.
+    pub fn receive_queues(&self) -> impl Iterator<Item = &Queue> {
+        self.receive.iter().map(|receive| &receive.queue)
+    }
+
     /// Puts a packet into a transmit queue; `false` if there is no room. It leaves with the next [`Net::poll`].
     pub fn send(&mut self, machine: &mut Machine, pair: usize, packet: &Packet) -> bool {
         self.transmit[pair].send(machine, &mut self.dma, &mut self.random, packet)

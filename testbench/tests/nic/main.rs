@@ -4,6 +4,7 @@ mod driver;
 mod independent;
 mod mischief;
 mod mixed;
+mod resets;
 
 use rtl::config::Config;
 use sim::{

@@ -5,8 +5,8 @@ use crate::{
     ethernet::MacAddress,
     manager::{Device, Manager},
     pcie::{Adapter, Bridge, Configuration, RoutingId},
-    veb::{Policy, policy::Change, statistics::Statistics},
     veb::statistics::Kind,
+    veb::{Policy, policy::Change, statistics::Statistics},
 };
 use hdl::Simulator;
 use rtl::{register_map, veb::rows::Outcome};
