@@ -5,11 +5,11 @@ use crate::error::Error;
 use rtl::config::Config;
 use sim::{
     ethernet::MacAddress,
+    nic::{Setup, bench::AdapterPlan},
     pcap::{self, CapturedFrame, Reader},
+    player::Plan,
     scenario::Scenario,
     traffic::{Content, Flow, Pace, Traffic},
-    nic::{Setup, bench::AdapterPlan},
-    player::Plan,
     veb::Policy,
 };
 use std::convert::Infallible;
@@ -112,7 +112,10 @@ impl Job {
     ///
     /// # Errors
     /// An entry of a scenario that the bridge has no room for; of learned ones a note tells how many there are.
-    pub fn set_policy<E>(&self, set: impl FnOnce(&Policy) -> Result<Vec<(u16, MacAddress)>, E>) -> Result<(), Error>
+    pub fn set_policy<E>(
+        &self,
+        set: impl FnOnce(&Policy) -> Result<Vec<(u16, MacAddress)>, E>,
+    ) -> Result<(), Error>
     where
         Error: From<E>,
     {

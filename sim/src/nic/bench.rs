@@ -69,7 +69,9 @@ pub enum BenchError {
     Stuck(u64),
     #[error("{} cells of the packet buffer are lost: {free} of {cells} are free though no frame is inside", .cells - .free)]
     Leak { free: u32, cells: u32 },
-    #[error("rows that change while frames come in are for the bridge alone: nobody sees when it decides about a frame")]
+    #[error(
+        "rows that change while frames come in are for the bridge alone: nobody sees when it decides about a frame"
+    )]
     Unheld,
 }
 
@@ -190,7 +192,8 @@ impl<S: Simulator> Bench<S> {
             let (is_paused, is_stalled) = (self.held || self.happens(pause), self.happens(stall));
             let due = |frame: &&Frame| !is_paused && frame.not_before <= now;
             let frame = self.gates[port].waiting.front().filter(due).cloned();
-            if let Some(bytes) = frame.as_ref().map(|frame| frame.bytes.len()).filter(|bytes| *bytes > FRAME) {
+            if let Some(bytes) = frame.as_ref().map(|frame| frame.bytes.len()).filter(|bytes| *bytes > FRAME)
+            {
                 return Err(BenchError::Mailbox { bytes });
             }
             if self.mailbox.choose(frame, !is_stalled) {
@@ -304,3 +307,6 @@ fn trouble(port: &str, error: Trouble) -> BenchError {
         error => BenchError::Driver { port: port.to_owned(), error: Box::new(error) },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,11 @@ pub fn setup(names: &Names, clock: Clock, adapter: Option<&file::Adapter>) -> Re
     let source = names.source;
     if let Some(place) = &adapter.vfs {
         let (count, most) = (place.as_ref().get(), names.config.vfs);
-        source.require(count <= most, place, || Problem::TooMany { what: "virtual functions", count, most })?;
+        source.require(count <= most, place, || Problem::TooMany {
+            what: "virtual functions",
+            count,
+            most,
+        })?;
         setup.vfs = count as u16;
     }
     match (adapter.personality, &adapter.functions, &adapter.vfs) {

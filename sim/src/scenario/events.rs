@@ -46,7 +46,8 @@ pub fn events(
         let before = state.policy.clone();
         state.apply(names, &change.tables())?;
         let rows = state.policy.changes_from(&before);
-        let (policy, held) = (Box::new(state.policy.clone()), change.held.as_ref().is_none_or(|held| *held.as_ref()));
+        let (policy, held) =
+            (Box::new(state.policy.clone()), change.held.as_ref().is_none_or(|held| *held.as_ref()));
         events.push(Event { cycle, action: Action::Change { rows, policy, held } });
     }
     let [pauses, stalls] = spans;

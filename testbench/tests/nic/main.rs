@@ -4,6 +4,7 @@ mod driver;
 mod independent;
 mod mischief;
 mod mixed;
+mod play;
 
 use rtl::config::Config;
 use sim::{

@@ -5,8 +5,8 @@ use crate::{
     ethernet::MacAddress,
     manager::{Device, Manager},
     pcie::{Adapter, Bridge, Configuration, RoutingId},
-    veb::{Policy, policy::Change, statistics::Statistics},
     veb::statistics::Kind,
+    veb::{Policy, policy::Change, statistics::Statistics},
 };
 use hdl::Simulator;
 use rtl::{register_map, veb::rows::Outcome};
@@ -125,6 +125,12 @@ impl<S: Simulator> Bench<S> {
 
     fn change(&mut self, change: &Change) -> Result<Outcome, BenchError> {
         self.manage(|manager| manager.change(change))
+    }
+
+    /// Makes a change that the model does not learn of.
+    #[cfg(test)]
+    pub(super) fn change_behind(&mut self, change: &Change) {
+        assert_eq!(self.change(change).unwrap(), Outcome::Done);
     }
 
     /// All that the bridge has counted.

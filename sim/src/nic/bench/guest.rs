@@ -97,7 +97,8 @@ impl<S: Simulator> Bench<S> {
         let last = self.last_of_flows.insert((port, pair, stamp.flow), stamp.sequence);
         if last.is_some_and(|last| stamp.sequence <= last) {
             let (name, Stamp { flow, sequence, .. }) = (&self.names[port], stamp);
-            self.scoreboard.report_other(format!("frame {sequence} of flow {flow} came to {name} behind a later one"));
+            self.scoreboard
+                .report_other(format!("frame {sequence} of flow {flow} came to {name} behind a later one"));
         }
     }
 }

@@ -102,9 +102,8 @@ impl<S: Simulator> Stage for Bench<S> {
     fn cycle_with_patience(&mut self) -> Result<(), BenchError> {
         self.cycle()?;
         let now = self.cycles();
-        let is_late = |gate: &super::Gate| {
-            gate.waiting.front().is_some_and(|frame| frame.not_before + PATIENCE < now)
-        };
+        let is_late =
+            |gate: &super::Gate| gate.waiting.front().is_some_and(|frame| frame.not_before + PATIENCE < now);
         let is_inside = !self.is_between_frames();
         if is_inside || self.gates.iter().any(is_late) { self.check_patience() } else { Ok(()) }
     }

@@ -94,7 +94,8 @@ impl<S: Simulator> Bench<S> {
             let groups = new.groups.iter().map(|hash| group(*hash)).collect();
             self.command(guest, &Command::Addresses(vec![], groups))?;
             self.policy.filters.retain(|filter| filter.function != port || !is_group(filter.of));
-            let groups = policy.filters.iter().filter(|filter| filter.function == port && is_group(filter.of));
+            let groups =
+                policy.filters.iter().filter(|filter| filter.function == port && is_group(filter.of));
             self.policy.filters.extend(groups.copied());
         }
         let vlans = policy.filters.symmetric_difference(&self.policy.filters).copied();

@@ -117,7 +117,9 @@ impl Scoreboard {
         let mut unseen = self.egress[port].lost_behind;
         for kind in Kind::OUT {
             let (count, seen) = (hardware.get(port, kind), self.expected.get(port, kind));
-            let more = count.minus(seen).filter(|more| more.frames <= unseen && (more.frames > 0 || more.bytes == 0));
+            let more = count
+                .minus(seen)
+                .filter(|more| more.frames <= unseen && (more.frames > 0 || more.bytes == 0));
             match more {
                 Some(more) => unseen -= more.frames,
                 None => self.report_counter(port, kind, count, seen),

@@ -141,7 +141,8 @@ mod tests {
     fn frames_that_may_overtake() {
         let mut order = Order::new(2);
         order.ignore(1);
-        let frame = |source, number| move |of: usize, lowest| (of == source && lowest <= number).then_some(number);
+        let frame =
+            |source, number| move |of: usize, lowest| (of == source && lowest <= number).then_some(number);
         assert_eq!(order.take(frame(1, 2)), Taken::Frame(FrameId { source: 1, number: 2 }));
         assert_eq!(order.take(frame(1, 1)), Taken::Frame(FrameId { source: 1, number: 1 }));
         assert_eq!(order.take(frame(0, 2)), Taken::Frame(FrameId { source: 0, number: 2 }));
