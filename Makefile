@@ -4,7 +4,7 @@
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
-demo: ## play the shipped capture through the design in Verilator and print the result
+demo: ## play a capture and guests on the whole adapter in Verilator and print the result
 	@tools/demo.sh
 
 test: ## every check: format, clippy, tests, export, linters, documentation

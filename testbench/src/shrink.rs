@@ -12,11 +12,11 @@ use rtl::{
     register_map::{self, MAX_PORTS},
 };
 use sim::{
+    player::{Plan, Player},
     scenario::{Scenario, ScenarioError},
     veb::{
         Mismatch, Policy, Report,
         bench::{Behaviour, Bench, BenchError},
-        player::{Plan, Player},
         policy::{Change, Wishes},
     },
 };

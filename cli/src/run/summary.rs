@@ -98,7 +98,7 @@ impl Summary {
             out += &format!("{:12} {:>12} {:>14}\n", port.name, port.frames_out, port.bytes_out);
         }
         out += &format!("\n{:12} {:>12}\n", "dropped", "frames");
-        for drops in &self.figures.drops {
+        for drops in self.figures.drops.iter().filter(|drops| drops.frames > 0) {
             out += &format!("{:12} {:>12}\n", drops.reason, drops.frames);
         }
         out += &functions_table(&self.figures.functions);

@@ -32,7 +32,8 @@ fn refuses_scenario(text: &str, config: &str, parts: &[&str]) {
     let directory = workspace();
     fs::write(directory.path().join("in.toml"), text).unwrap();
     fs::write(directory.path().join("in.pcap"), capture(1, &[vec![0xFF; 60]])).unwrap();
-    let arguments = ["run", "--simulator", "native", "--config", config, "--scenario", "in.toml"];
+    let arguments =
+        ["run", "--part", "bridge", "--simulator", "native", "--config", config, "--scenario", "in.toml"];
     refuses(directory.path(), &mut hematite(directory.path(), &arguments), parts);
 }
 
@@ -88,6 +89,21 @@ fn scenarios_with_mistakes() {
     refuses_scenario("[[traffic]\n", "small", &["in.toml:1:"]);
     refuses_scenario(&TRAFFIC.replace("wire0", "vf3"), "small", &["in.toml:3:8", "vf3", "vf2"]);
     refuses_scenario(&TRAFFIC.replace("in.pcap", "none.pcap"), "small", &["none.pcap", "No such file"]);
+}
+
+/// What only the bridge can play, before anything is simulated.
+#[test]
+fn scenarios_that_are_not_for_the_adapter() {
+    let directory = workspace();
+    fs::write(directory.path().join("in.pcap"), capture(1, &[vec![0xFF; 60]])).unwrap();
+    for (text, parts) in [
+        ("[[sink]]\nport = \"vf0\"\nrate = \"line\"\n", ["in.toml:6:8", "`--part bridge` only"]),
+        ("[[driver]]\nport = \"wire0\"\n", ["in.toml:6:8", "`wire0` has no driver"]),
+        ("[adapter]\nvfs = 9\n", ["in.toml:6:7", "there is room for 3"]),
+    ] {
+        fs::write(directory.path().join("in.toml"), format!("{TRAFFIC}\n{text}")).unwrap();
+        refuses(directory.path(), &mut hematite(directory.path(), &["run", "--scenario", "in.toml"]), &parts);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as its users start it.
 
+mod adapter;
 mod bad_input;
 mod export;
 mod figures;

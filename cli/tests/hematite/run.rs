@@ -1,4 +1,4 @@
-//! `hematite run` on good input.
+//! `hematite run` on good input: the bridge alone.
 
 use super::*;
 use rtl::config::Config;
@@ -23,7 +23,8 @@ fn expected() -> Vec<(String, Vec<Vec<u8>>)> {
 #[test]
 fn the_shipped_capture_leaves_as_the_model_says() {
     let directory = workspace();
-    let text = stdout(hematite(directory.path(), &["run", "--simulator", "native", "--json"]));
+    let text =
+        stdout(hematite(directory.path(), &["run", "--part", "bridge", "--simulator", "native", "--json"]));
     let summary: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(summary["frames_in"], 1191);
     assert_eq!(summary["mismatches"], 0);
@@ -76,8 +77,17 @@ fn opens_in_tshark(capture: &Path, frames: usize) {
 fn the_table_says_the_same() {
     let directory = workspace();
     let scenario = data("lan.toml");
-    let arguments =
-        ["run", "--simulator", "native", "--scenario", scenario.to_str().unwrap(), "--out", "a/b/"];
+    let arguments = [
+        "run",
+        "--part",
+        "bridge",
+        "--simulator",
+        "native",
+        "--scenario",
+        scenario.to_str().unwrap(),
+        "--out",
+        "a/b/",
+    ];
     let table = stdout(hematite(directory.path(), &arguments));
     assert!(table.starts_with("configuration small: 1191 frames in\n"), "{table}");
     for (name, frames) in expected() {
@@ -119,7 +129,7 @@ fn rows_and_frames_that_are_written_out() {
         error = true
     "#;
     fs::write(directory.path().join("in.toml"), text).unwrap();
-    let arguments = ["run", "--simulator", "native", "--scenario", "in.toml", "--json"];
+    let arguments = ["run", "--part", "bridge", "--simulator", "native", "--scenario", "in.toml", "--json"];
     let summary: Value = serde_json::from_str(&stdout(hematite(directory.path(), &arguments))).unwrap();
     let out = summary["ports"].as_array().unwrap().iter().map(|port| port["frames_out"].as_u64().unwrap());
     assert_eq!(out.collect::<Vec<_>>(), [0, 0, 1, 0]);
@@ -142,7 +152,18 @@ fn a_capture_alone_reaches_the_functions_in_turn() {
     let directory = workspace();
     three_frames(directory.path());
     for config in ["small", "x3100", "wide"] {
-        let arguments = ["run", "--simulator", "native", "--config", config, "--pcap", "in.pcap", "--json"];
+        let arguments = [
+            "run",
+            "--part",
+            "bridge",
+            "--simulator",
+            "native",
+            "--config",
+            config,
+            "--pcap",
+            "in.pcap",
+            "--json",
+        ];
         let summary: Value = serde_json::from_str(&stdout(hematite(directory.path(), &arguments))).unwrap();
         let out = |name: &str| {
             let ports = summary["ports"].as_array().unwrap();
@@ -158,7 +179,8 @@ fn a_later_run_replaces_an_earlier_one() {
     let directory = workspace();
     three_frames(directory.path());
     let run = |more: &[&str]| {
-        let arguments = [&["run", "--simulator", "native", "--pcap", "in.pcap"], more].concat();
+        let arguments =
+            [&["run", "--part", "bridge", "--simulator", "native", "--pcap", "in.pcap"], more].concat();
         stdout(hematite(directory.path(), &arguments));
         listing(&directory.path().join("out"))
     };
@@ -177,7 +199,7 @@ fn a_later_run_replaces_an_earlier_one() {
 fn without_verilator_the_native_simulator_runs() {
     let directory = workspace();
     three_frames(directory.path());
-    let mut command = hematite(directory.path(), &["run", "--pcap", "in.pcap", "--json"]);
+    let mut command = hematite(directory.path(), &["run", "--part", "bridge", "--pcap", "in.pcap", "--json"]);
     let output = command.env("VERILATOR", "/nowhere/verilator").output().unwrap();
     assert!(output.status.success());
     assert!(stderr(&output).contains("native simulator"), "{}", stderr(&output));

@@ -307,3 +307,6 @@ fn trouble(port: &str, error: Trouble) -> BenchError {
         error => BenchError::Driver { port: port.to_owned(), error: Box::new(error) },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use crate::veb::policy::{
     Change, Direction, Limit, Mirror, MirrorOf, Mode, PortPolicy, Rate, VlanPolicy, Wishes, multicast_hash,
 };
 
+mod adapter;
 mod messages;
 mod shipped;
 

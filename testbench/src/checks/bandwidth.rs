@@ -3,9 +3,9 @@
 use super::*;
 use sim::veb::policy::Rate;
 use sim::{
+    player::{Plan, Player},
     scenario::Scenario,
     traffic::{Stamp, Traffic, WIRE_OVERHEAD},
-    veb::player::{Plan, Player},
 };
 
 /// What a flow is to have of the line.

@@ -4,6 +4,7 @@ mod driver;
 mod independent;
 mod mischief;
 mod mixed;
+mod play;
 mod resets;
 
 use rtl::config::Config;

@@ -127,6 +127,12 @@ impl<S: Simulator> Bench<S> {
         self.manage(|manager| manager.change(change))
     }
 
+    /// Makes a change that the model does not learn of.
+    #[cfg(test)]
+    pub(super) fn change_behind(&mut self, change: &Change) {
+        assert_eq!(self.change(change).unwrap(), Outcome::Done);
+    }
+
     /// All that the bridge has counted.
     pub(super) fn statistics(&mut self) -> Result<Statistics, BenchError> {
         let ports = self.names.len();

@@ -196,8 +196,8 @@ fn what_is_no_scenario() {
     );
     assert_eq!(
         after_traffic("[vlans]\n"),
-        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `traffic`, `frame`, `sink`, `stall`, `pause`, `change`, `port`, \
-         `vlan`, `address`, `multicast`, `row`, `mirror`, `ethertypes`"
+        "4:2: unknown field `vlans`, expected one of `config`, `seed`, `stop`, `adapter`, `driver`, `traffic`, `frame`, `sink`, `stall`, `pause`, \
+         `change`, `port`, `vlan`, `address`, `multicast`, `row`, `mirror`, `ethertypes`"
     );
     assert_eq!(after_traffic("[[vlan]]\nvid = 1\n"), "4:1: missing field `members`");
     assert_eq!(message(""), "1:1: a scenario needs `[[traffic]]` or `[[frame]]`");

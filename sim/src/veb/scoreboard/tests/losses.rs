@@ -64,7 +64,8 @@ fn counted_losses_are_allowed() {
 #[test]
 fn losses_beyond_the_counters_are_reported() {
     let vlan = Reason::Vlan;
-    let start = "2 frames did not leave pf (first: frame 1 into wire0), but only 1 are counted as queue_full there and ";
+    let start =
+        "2 frames did not leave pf (first: frame 1 into wire0), but only 1 are counted as lost there and ";
     assert_eq!(
         with_losses(&[2], true, |hardware| hardware.queue_full(PF, 1))[0],
         format!("{start}at most 0 can have been dropped for buffer_full")
@@ -75,12 +76,29 @@ fn losses_beyond_the_counters_are_reported() {
     // More counted than missing.
     assert_eq!(
         with_losses(&[1, 2], true, |hardware| hardware.queue_full(PF, 2)),
-        ["pf counts 2 frames as queue_full, but only 1 did not leave it"]
+        ["pf counts 2 frames as lost, but only 1 did not leave it"]
     );
     // The buffer lost one frame, but copies of two are missing.
     assert!(!with_losses(&[2], true, |hardware| hardware.buffer_full(1, 0, vlan)).is_empty());
     // In place of another reason more often than at all.
     assert!(!with_losses(&[1, 2, 3], true, |hardware| hardware.buffer_full(0, 1, vlan)).is_empty());
+}
+
+/// Frame 2 left the bridge by pf, and what is behind it lost it.
+#[test]
+fn losses_behind_the_bridge_are_allowed_as_far_as_they_are_counted() {
+    let lost_behind = |frames| {
+        let mut board = after(&[(PF, frame(1)), (PF, frame(3)), (VF0, tagged(2))]);
+        let mut statistics = Hardware::of(&board).0;
+        let bytes = frame(2).len() as u64;
+        let left = statistics.get(PF, Kind::OutUnicast).plus(Count { frames: 1, bytes });
+        statistics.set(PF, Kind::OutUnicast, left);
+        board.lost_behind(PF, frames);
+        messages(&board.finish(&statistics))
+    };
+    assert_eq!(lost_behind(1), [""; 0]);
+    assert!(!lost_behind(0).is_empty());
+    assert!(!lost_behind(2).is_empty());
 }
 
 #[test]
