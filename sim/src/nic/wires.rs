@@ -5,9 +5,10 @@ use hdl::{Interface, Simulator, interface::PortIndex};
 use rtl::config::Config;
 use std::collections::VecDeque;
 
-/// A frame and the cycle in which its last beat moved.
+/// A frame and the cycles in which its first and its last beat moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    pub began: u64,
     pub cycle: u64,
     pub data: Vec<u8>,
 }
@@ -166,7 +167,8 @@ impl Wire {
             if last {
                 let data = std::mem::take(&mut self.receiving);
                 self.next[1] = self.after(1, data.len());
-                self.from_adapter.push(Arrival { cycle, data });
+                let began = self.began[1] / 1000;
+                self.from_adapter.push(Arrival { began, cycle, data });
             }
         }
     }
