@@ -36,6 +36,10 @@ pub enum Error {
     Bus(#[from] sim::pcie::BusError),
     #[error("the enumeration stopped: {0}")]
     Enumeration(#[from] sim::pcie::EnumerationError<sim::pcie::BusError>),
+    #[error("the adapter is not set up: {0}")]
+    Setup(#[from] sim::nic::SetupError),
+    #[error("the simulation stopped: {0}")]
+    Driver(#[from] sim::nic::Trouble),
     #[error("the configuration has {there} functions, fewer than {wanted}")]
     FewFunctions { wanted: usize, there: usize },
     #[error("{}{}", .0, cause(.0))]

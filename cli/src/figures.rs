@@ -19,6 +19,8 @@ pub struct Figure {
     pub value: f64,
     pub unit: &'static str,
     pub goal: Option<f64>,
+    /// What physics or a model allows.
+    pub limit: Option<f64>,
     pub better: Better,
 }
 
@@ -39,11 +41,31 @@ pub struct Figures {
 
 impl Figures {
     pub fn higher(&mut self, name: String, value: f64, unit: &'static str, goal: Option<f64>) {
-        self.figures.push(Figure { name, value: rounded(value), unit, goal, better: Better::Higher });
+        self.figures.push(Figure {
+            name,
+            value: rounded(value),
+            unit,
+            goal,
+            limit: None,
+            better: Better::Higher,
+        });
     }
 
     pub fn lower(&mut self, name: String, value: f64, unit: &'static str, goal: Option<f64>) {
-        self.figures.push(Figure { name, value: rounded(value), unit, goal, better: Better::Lower });
+        self.figures.push(Figure {
+            name,
+            value: rounded(value),
+            unit,
+            goal,
+            limit: None,
+            better: Better::Lower,
+        });
+    }
+
+    /// One that has a limit.
+    pub fn limited(&mut self, name: String, value: f64, unit: &'static str, limit: f64) {
+        let (value, limit) = (rounded(value), Some(rounded(limit)));
+        self.figures.push(Figure { name, value, unit, goal: None, limit, better: Better::Higher });
     }
 
     /// To stdout: JSON, or a table that marks the goals.
@@ -64,6 +86,8 @@ impl Figures {
                 (Some(goal), _) => format!("  goal {} MISSED", number(goal)),
                 (None, _) => String::new(),
             };
+            let share = |limit: f64| format!("  {:.1} % of {}", 100.0 * figure.value / limit, number(limit));
+            let goal = figure.limit.map_or(goal, share);
             let (name, value, unit) = (&figure.name, number(figure.value), figure.unit);
             out += format!("{name:width$}  {value:>12} {unit:<15}{goal}").trim_end();
             out.push('\n');
@@ -91,11 +115,12 @@ mod tests {
         figures.higher("veb/parser/small: Fmax".into(), 312.51, "MHz", Some(156.25));
         figures.lower("veb/small: cycles".into(), 8.12345, "cycles/frame", Some(8.0));
         figures.lower("veb/small: LUTs".into(), 1234.4, "LUT4", None);
+        figures.limited("nic/small: received".into(), 14.8, "million frames/s", 14.881);
         let json = serde_json::to_value(&figures).unwrap();
         assert_eq!(
             json["figures"][0],
             serde_json::json!({"name": "veb/parser/small: Fmax", "value": 312.51, "unit": "MHz", "goal": 156.25,
-                "better": "higher"})
+                "limit": null, "better": "higher"})
         );
         assert_eq!(json["figures"][1]["value"], 8.123);
         assert_eq!(json["figures"][2]["goal"], serde_json::Value::Null);
@@ -104,5 +129,6 @@ mod tests {
         assert!(lines[0].ends_with("goal 156.25 reached"), "{table}");
         assert!(lines[1].ends_with("goal 8 MISSED"), "{table}");
         assert!(lines[2].ends_with("1234 LUT4"), "{table}");
+        assert!(lines[3].ends_with("99.5 % of 14.881"), "{table}");
     }
 }

@@ -7,6 +7,7 @@ mod export;
 mod figures;
 mod lspci;
 mod output;
+mod page;
 mod progress;
 mod run;
 mod simulator;

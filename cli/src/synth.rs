@@ -139,10 +139,10 @@ pub fn synth(arguments: &Arguments) -> Result<ExitCode, Error> {
     if let Some(path) = &arguments.write {
         let parts = if arguments.part.is_empty() { Part::value_variants() } else { &arguments.part };
         let sections: Vec<String> = parts.iter().map(|part| part.section(&arguments.config)).collect();
-        page::check(path, &sections)?;
+        crate::page::check(path, &sections)?;
         let tables: Vec<String> =
             parts.iter().map(|part| part.table(arguments)).collect::<Result<_, Error>>()?;
-        page::write(path, &sections.into_iter().zip(tables).collect::<Vec<_>>())?;
+        crate::page::write(path, &sections.into_iter().zip(tables).collect::<Vec<_>>())?;
     } else if arguments.peers {
         output::print(&Part::Peers.table(arguments)?);
     } else {

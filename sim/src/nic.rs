@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod load;
 mod management;
+pub mod model;
 mod resets;
 mod scene;
 mod wires;
@@ -130,6 +131,14 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         let mut management = AxiMaster::find(bus.sim.interface());
         management.idle(&mut bus.sim);
         Ok(Nic { bus, config: config.clone(), places, functions, management })
+    }
+
+    /// Where a function has Device Control.
+    ///
+    /// # Panics
+    /// If there is no such function.
+    pub fn device_control(&self, function: usize) -> u16 {
+        device_control(&self.functions[function].words)
     }
 }
 

@@ -28,7 +28,7 @@ pub use enumeration::{EnumerationError, Function, Options, enumerate};
 pub use host::{Behaviour, RootComplex};
 pub use interface::{Adapter, Bridge, Configuration, Platform};
 pub use iommu::{Intrusion, Iommu, Permission};
-pub use link::{Link, LinkSettings};
+pub use link::{FRAMING, Link, LinkSettings};
 pub use machine::{Host, Machine};
 pub use memory::Memory;
 pub use packet::{Packet, RoutingId};

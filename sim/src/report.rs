@@ -28,6 +28,7 @@ use rtl::config::Config;
 use crate::clock::Clock;
 use crate::traffic::{Content, Departure, Flow, Stamp};
 use contents::Contents;
+pub use plots::by_size;
 pub use results::{Delivery, FlowResults, Latency, PortResults, Quantity, Results, Tick};
 
 /// Gathers what happens to the frames of some flows.

@@ -21,7 +21,7 @@ pub struct Scene<S> {
     pub nic: Nic<S>,
     /// By the numbers of the functions.
     pub drivers: BTreeMap<usize, Net>,
-    /// Drivers look at their queues once in so many cycles.
+    /// Drivers look at their queues once in so many cycles, one after the other.
     pub period: u64,
 }
 
@@ -76,18 +76,24 @@ impl<S: Simulator> Scene<S> {
         (self.drivers.get_mut(&function).expect("it has a driver"), &mut self.nic.bus)
     }
 
+    /// Whether the driver of a function looks at its queues in this cycle.
+    pub fn is_due(&self, function: usize) -> bool {
+        let after = self.period * function as u64 / self.nic.places.len() as u64;
+        (self.nic.bus.now() + after).is_multiple_of(self.period)
+    }
+
     /// Lets a cycle pass, or as many as notifications take; returns what happened to drivers.
     ///
     /// # Errors
     /// What the adapter does wrong.
     pub fn step(&mut self) -> Result<Vec<(usize, Event)>, Trouble> {
         let mut events = vec![];
-        if self.nic.bus.now().is_multiple_of(self.period) {
-            for (function, net) in &mut self.drivers {
-                let found = net.poll(&mut self.nic.bus.host.platform)?;
-                events.extend(found.into_iter().map(|event| (*function, event)));
-                net.ring(&mut self.nic.bus).map_err(DriverError::Bus)?;
-            }
+        for function in 0..self.nic.places.len() {
+            let is_due = self.is_due(function);
+            let Some(net) = self.drivers.get_mut(&function).filter(|_| is_due) else { continue };
+            let found = net.poll(&mut self.nic.bus.host.platform)?;
+            events.extend(found.into_iter().map(|event| (function, event)));
+            net.ring(&mut self.nic.bus).map_err(DriverError::Bus)?;
         }
         self.nic.bus.step().map_err(DriverError::Bus)?;
         Ok(events)

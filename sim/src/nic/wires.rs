@@ -11,9 +11,10 @@ use hdl::{Interface, Simulator, interface::PortIndex};
 use rtl::config::Config;
 use std::collections::VecDeque;
 
-/// A frame and the cycle in which its last beat moved.
+/// A frame and the cycles in which its first and its last beat moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    pub began: u64,
     pub cycle: u64,
     pub data: Vec<u8>,
 }
@@ -191,10 +192,11 @@ impl Wire {
             if last {
                 let data = std::mem::take(&mut self.receiving);
                 self.next[1] = self.after(1, data.len());
+                let began = self.began[1] / 1000;
                 if let Some(link) = &mut self.link {
-                    link.took(data.len(), self.began[1] / 1000);
+                    link.took(data.len(), began);
                 }
-                self.from_adapter.push(Arrival { cycle, data });
+                self.from_adapter.push(Arrival { began, cycle, data });
             }
         }
     }

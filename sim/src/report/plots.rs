@@ -1,6 +1,9 @@
 //! Plots of results, as SVG.
 
 mod chart;
+mod sizes;
+
+pub use sizes::by_size;
 
 use super::{PortResults, Results};
 use chart::{Axis, Chart, Line};
