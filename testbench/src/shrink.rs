@@ -1,4 +1,5 @@
-//! From a random case that fails to a small one, as a scenario that `hematite run` replays.
+//! From a random case that fails to a small one, as a scenario that `hematite run --part bridge`
+//! replays.
 //!
 //! A case is made smaller in its own terms: fewer frames, changes and rows, fewer fields in a row, no stalls, no payload; as
 //! long as it still fails. Each attempt is written as a scenario, read again and played from reset, so that what is found is

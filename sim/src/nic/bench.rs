@@ -86,7 +86,7 @@ impl From<ManagerError<BenchError>> for BenchError {
     }
 }
 
-/// Cycles without a move after which frames that are still inside count as stuck.
+/// Cycles that anything takes at most while drivers look all the time.
 const PATIENCE: u64 = 60_000;
 
 /// What waits in front of a port, and how the port is treated.
@@ -170,11 +170,6 @@ impl<S: Simulator> Bench<S> {
     /// The simulated cycles so far.
     pub fn cycles(&self) -> u64 {
         self.scene.nic.bus.now()
-    }
-
-    /// The simulator, for tracing.
-    pub fn simulator(&mut self) -> &mut S {
-        &mut self.scene.nic.bus.sim
     }
 
     fn wait(&mut self, cycles: u64) -> Result<(), BenchError> {

@@ -70,9 +70,14 @@ impl<S: Simulator> Bench<S> {
     }
 
     /// Cycles in which something moves if anything is inside: a frame of the longest size in two buffers, a read, a batch of
-    /// used buffers.
+    /// used buffers, the look of a driver.
     pub(super) fn quiet(&self) -> u64 {
-        2 * MAX_FRAME as u64 / self.scene.nic.config.bytes as u64 + 3000
+        2 * MAX_FRAME as u64 / self.scene.nic.config.bytes as u64 + 3000 + self.slowest()
+    }
+
+    /// Cycles between two looks of the driver that looks least often.
+    pub(super) fn slowest(&self) -> u64 {
+        self.guests.iter().map(|guest| guest.period).max().unwrap_or(0)
     }
 
     /// Ends the run: what was held back comes out, counters are read, and everything is compared.

@@ -1,6 +1,6 @@
 //! Plans are played on the bench.
 
-use super::{Bench, BenchError, Outcome, PATIENCE};
+use super::{Bench, BenchError, Gate, Outcome, PATIENCE};
 use crate::{
     player::Stage,
     traffic::Sink,
@@ -34,8 +34,22 @@ impl<S: Simulator> Bench<S> {
         self.gates.iter().any(|gate| !gate.waiting.is_empty())
     }
 
+    /// Cycles without a move after which frames that are still inside count as stuck.
+    fn patience(&self) -> u64 {
+        PATIENCE + 2 * self.slowest()
+    }
+
     fn check_patience(&self) -> Result<(), BenchError> {
-        if self.idle_cycles > PATIENCE { Err(BenchError::Stuck(PATIENCE)) } else { Ok(()) }
+        let patience = self.patience();
+        if self.idle_cycles > patience { Err(BenchError::Stuck(patience)) } else { Ok(()) }
+    }
+
+    /// Sources begin no frame; those that a wire has come to their end, whether it pauses or not.
+    fn hold(&mut self, held: bool) {
+        self.held = held;
+        for (wire, gate) in self.scene.nic.bus.device.0.iter_mut().zip(&self.gates) {
+            wire.behaviour.pause = if held { 0 } else { gate.behaviour.pause };
+        }
     }
 }
 
@@ -75,14 +89,14 @@ impl<S: Simulator> Stage for Bench<S> {
     }
 
     fn change_between_frames(&mut self, policy: &Policy) -> Result<(), BenchError> {
-        self.held = true;
+        self.hold(true);
         while !self.is_between_frames() {
             self.cycle()?;
             self.check_patience()?;
         }
         self.wait(KEPT / self.scene.nic.config.bytes as u64 + DECIDED)?;
         let result = self.set_policy(policy);
-        self.held = false;
+        self.hold(false);
         self.idle_cycles = 0;
         result
     }
@@ -101,9 +115,8 @@ impl<S: Simulator> Stage for Bench<S> {
 
     fn cycle_with_patience(&mut self) -> Result<(), BenchError> {
         self.cycle()?;
-        let now = self.cycles();
-        let is_late =
-            |gate: &super::Gate| gate.waiting.front().is_some_and(|frame| frame.not_before + PATIENCE < now);
+        let since = self.cycles().saturating_sub(self.patience());
+        let is_late = |gate: &Gate| gate.waiting.front().is_some_and(|frame| frame.not_before < since);
         let is_inside = !self.is_between_frames();
         if is_inside || self.gates.iter().any(is_late) { self.check_patience() } else { Ok(()) }
     }
