@@ -19,7 +19,7 @@ use sim::{
         load::{Carried, Latencies, Load, latencies, prepare},
     },
     pcie::host::Cut,
-    virtio::{features::Features, net::NetOptions},
+    virtio::{features::Features, layout::Layout, net::NetOptions},
 };
 use std::time::{Duration, Instant};
 
@@ -152,10 +152,14 @@ fn setup(config: &Config) -> Setup {
 fn options(packed: bool, function: usize) -> NetOptions {
     let plain = NetOptions::plain(packed, function as u64);
     let features = if packed { Features::IN_ORDER | Features::NOTIFICATION_DATA } else { Features::NONE };
+    // As a driver does that knows the link: no packet of a short frame is cut.
+    let aligned = Layout { alignment: 2048, ..Layout::plain() };
     NetOptions {
         features: plain.features | Features::MRG_RXBUF | features,
         sizes: [256, 256, 16],
         interrupts: false,
+        receive: aligned.clone(),
+        transmit: aligned,
         ..plain
     }
 }

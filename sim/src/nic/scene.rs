@@ -23,6 +23,8 @@ pub struct Scene<S> {
     pub drivers: BTreeMap<usize, Net>,
     /// Drivers look at their queues once in so many cycles, one after the other.
     pub period: u64,
+    /// Functions whose drivers were started, in the order in which they look.
+    turns: Vec<usize>,
 }
 
 impl<S: Simulator> Scene<S> {
@@ -32,7 +34,7 @@ impl<S: Simulator> Scene<S> {
     /// What the adapter does wrong.
     pub fn new(sim: S, config: &Config, setup: &Setup) -> Result<Scene<S>, SetupError> {
         let nic = Nic::new(sim, Machine::new(), config, setup)?;
-        Ok(Scene { nic, drivers: BTreeMap::new(), period: 1 })
+        Ok(Scene { nic, drivers: BTreeMap::new(), period: 1, turns: vec![] })
     }
 
     /// Numbers of the functions that have a network device.
@@ -54,6 +56,9 @@ impl<S: Simulator> Scene<S> {
         let place = Function { id, bars: [registers, 0, table, 0, 0, 0] };
         let net = Net::start(&mut self.nic.bus, place, options)?;
         self.drivers.insert(function, net);
+        if !self.turns.contains(&function) {
+            self.turns.push(function);
+        }
         Ok(self.drivers.get_mut(&function).expect("it was put there"))
     }
 
@@ -76,10 +81,15 @@ impl<S: Simulator> Scene<S> {
         (self.drivers.get_mut(&function).expect("it has a driver"), &mut self.nic.bus)
     }
 
-    /// Whether the driver of a function looks at its queues in this cycle.
-    pub fn is_due(&self, function: usize) -> bool {
-        let after = self.period * function as u64 / self.nic.places.len() as u64;
-        (self.nic.bus.now() + after).is_multiple_of(self.period)
+    /// Functions whose drivers look at their queues in this cycle.
+    pub fn due(&self) -> Vec<usize> {
+        let now = self.nic.bus.now();
+        let after = |turn: usize| self.period * turn as u64 / self.turns.len() as u64;
+        let turns = self.turns.iter().enumerate();
+        turns
+            .filter(|(turn, _)| (now + after(*turn)).is_multiple_of(self.period))
+            .map(|(_, function)| *function)
+            .collect()
     }
 
     /// Lets a cycle pass, or as many as notifications take; returns what happened to drivers.
@@ -88,9 +98,8 @@ impl<S: Simulator> Scene<S> {
     /// What the adapter does wrong.
     pub fn step(&mut self) -> Result<Vec<(usize, Event)>, Trouble> {
         let mut events = vec![];
-        for function in 0..self.nic.places.len() {
-            let is_due = self.is_due(function);
-            let Some(net) = self.drivers.get_mut(&function).filter(|_| is_due) else { continue };
+        for function in self.due() {
+            let Some(net) = self.drivers.get_mut(&function) else { continue };
             let found = net.poll(&mut self.nic.bus.host.platform)?;
             events.extend(found.into_iter().map(|event| (function, event)));
             net.ring(&mut self.nic.bus).map_err(DriverError::Bus)?;

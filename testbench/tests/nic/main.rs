@@ -2,6 +2,7 @@
 
 mod driver;
 mod independent;
+mod load;
 mod mischief;
 mod mixed;
 mod play;

@@ -44,8 +44,8 @@ impl Nuisance {
     pub const ALL: [Nuisance; 4] = [Nuisance::None, Nuisance::Empty, Nuisance::Broken, Nuisance::Reset];
 
     /// Plays a load for the others, of which `victim` gets its part from the wire, as it did in the same load before; the
-    /// scene is prepared for all. Returns what the others had in the cycles that were measured, or somewhat more: then
-    /// counts are scaled.
+    /// scene is prepared for all. Returns what the others had, and the cycles in which they had it: those of the load,
+    /// and somewhat more.
     ///
     /// # Errors
     /// What the adapter does wrong.
@@ -86,6 +86,9 @@ impl Nuisance {
                 }
             }
         }
+        // Whole periods, in which everybody looked equally often.
+        let rest = (run.now() - start).next_multiple_of(load.period) + start - run.now();
+        run.pass(rest)?;
         let (cycles, after) = (run.now() - start, counts(&run, victim));
         run.finish()?;
         let moved = |function: &usize, at: usize| after[function][at] - before[function][at];

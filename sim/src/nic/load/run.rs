@@ -88,8 +88,9 @@ impl<'a, S: Simulator> Run<'a, S> {
     /// What the adapter does wrong.
     pub fn cycle(&mut self) -> Result<(), Trouble> {
         if self.offers {
-            self.bring();
-            self.send();
+            let due = self.scene.due();
+            self.bring(&due);
+            self.send(&due);
         }
         let now = self.now();
         for (function, event) in self.scene.step()? {
@@ -116,7 +117,7 @@ impl<'a, S: Simulator> Run<'a, S> {
     }
 
     /// Frames on the wire: for each function in turn one, as many as it takes; or a batch whenever its driver looks.
-    fn bring(&mut self) {
+    fn bring(&mut self, due: &[usize]) {
         let load = self.load;
         let Some(batch) = load.batch else {
             while !load.from_wire.is_empty() && self.scene.nic.bus.device.0[0].to_adapter.len() < WAITING {
@@ -127,7 +128,7 @@ impl<'a, S: Simulator> Run<'a, S> {
             return;
         };
         for function in &load.from_wire {
-            if self.scene.is_due(*function) {
+            if due.contains(function) {
                 (0..batch).for_each(|_| self.bring_one(*function));
             }
         }
@@ -141,11 +142,11 @@ impl<'a, S: Simulator> Run<'a, S> {
     }
 
     /// Functions whose drivers look fill their rings.
-    fn send(&mut self) {
+    fn send(&mut self, due: &[usize]) {
         let most = self.load.batch.unwrap_or(usize::MAX);
         for at in 0..self.senders.len() {
             let (from, to) = self.senders[at];
-            if self.scene.is_due(from) {
+            if due.contains(&from) {
                 (0..most).all(|_| self.send_one(from, to));
             }
         }
