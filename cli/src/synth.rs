@@ -78,7 +78,7 @@ enum Part {
     Endpoint,
     /// The network functions, and the manager
     Functions,
-    /// All of it, placed as one in the LFE5UM5G-45F that it is meant for
+    /// All of it, placed as one
     Adapter,
     /// Those that have counterparts
     Peers,
@@ -110,11 +110,7 @@ impl Part {
             Self::Functions => {
                 page::table(&[of("virtio/")?, of("manager/")?].into_iter().flatten().collect::<Vec<_>>())
             }
-            Self::Adapter => {
-                let blocks = chosen(&arguments.config, "nic/")?;
-                let boundary = fpga::Boundary::Registered;
-                page::table(&measure(arguments, &blocks, &boundary, fpga::Device::UM5G_45)?)
-            }
+            Self::Adapter => page::table(&of("nic/")?),
             Self::Peers => {
                 let blocks = compared(&arguments.config)?;
                 let boundary = fpga::Boundary::Open;
