@@ -60,8 +60,7 @@ impl Summary {
     pub fn of_adapter(played: Played<Outcome>) -> Summary {
         let Played { outcome, results, cycles, seconds } = played;
         let mut summary = Summary::new(outcome.report, cycles, seconds, &results);
-        let no_buffer: u64 = outcome.functions.iter().map(|function| function.no_buffer).sum();
-        let behind = [("no_buffer", no_buffer), ("mailbox_full", outcome.manager_lost)];
+        let behind = [("no_buffer", outcome.no_buffer), ("mailbox_full", outcome.manager_lost)];
         let behind = behind.map(|(reason, frames)| Drops { reason: reason.to_owned(), frames });
         summary.figures.drops.extend(behind);
         summary.figures.functions = outcome.functions;

@@ -192,7 +192,7 @@ fn what_is_lost_is_counted() {
         port = "pf"
         destination = "vf1"
         size = 4000
-        rate = "200 Mb/s"
+        rate = "2 Gb/s"
         frames = 5
         [[traffic]]
         name = "units"

@@ -16,6 +16,8 @@ pub struct Outcome {
     pub report: Report,
     /// Of the functions with a driver.
     pub functions: Vec<FunctionFigures>,
+    /// Frames for functions that found no buffer, also of those without a driver.
+    pub no_buffer: u64,
     /// Frames that the manager's mailbox had no room for.
     pub manager_lost: u64,
 }
@@ -115,6 +117,8 @@ impl<S: Simulator> Bench<S> {
             self.scoreboard.lost_behind(guest.port, guest.empty);
             figures.no_buffer = lost[guest.function] + guest.empty;
         }
+        let empty: u64 = self.guests.iter().map(|guest| guest.empty).sum();
+        let no_buffer = lost.iter().sum::<u64>() - lost[1] + empty;
         let broken = self.broken()?;
         self.check_cells()?;
         let statistics = self.statistics()?;
@@ -126,6 +130,7 @@ impl<S: Simulator> Bench<S> {
         for what in broken.into_iter().chain(intrusions).chain(breaches) {
             self.scoreboard.report_other(what);
         }
-        Ok(Outcome { report: self.scoreboard.finish(&statistics), functions, manager_lost: lost[1] })
+        let report = self.scoreboard.finish(&statistics);
+        Ok(Outcome { report, functions, no_buffer, manager_lost: lost[1] })
     }
 }
