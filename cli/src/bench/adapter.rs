@@ -45,7 +45,13 @@ pub enum Way {
 }
 
 impl Way {
-    const ALL: [Way; 5] = [Way::Receive, Way::Transmit, Way::Both, Way::Bridge, Way::Beside];
+    /// Those that are measured.
+    fn all(packed: bool, functions: usize) -> &'static [Way] {
+        match packed && functions > 3 {
+            true => &[Way::Receive, Way::Transmit, Way::Both, Way::Bridge, Way::Beside],
+            false => &[Way::Receive, Way::Transmit, Way::Both, Way::Bridge],
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -141,10 +147,11 @@ pub fn measure(
     Ok(measured)
 }
 
-/// The host of all measurements: completions of 64 bytes, a microsecond after the request.
+/// The host of all measurements: completions of 64 bytes, in the order of requests, a microsecond after each.
 fn setup(config: &Config) -> Setup {
     let mut setup = Setup::of(config);
     setup.behaviour.cut = Cut::Boundary;
+    setup.behaviour.shuffled = false;
     setup
 }
 
@@ -185,27 +192,25 @@ impl Meter<'_> {
         let (mut time, mut cycles, mut frames) = (Duration::ZERO, 0, 0);
         let mut counts = vec![1, self.functions.len()];
         counts.dedup();
-        let bar = progress::bar(
-            self.name("rates"),
-            (2 * counts.len() * Way::ALL.len() * self.lengths().len()) as u64,
-        );
-        for packed in [true, false] {
-            for count in &counts {
-                // One function has another one to talk to.
-                let functions = &self.functions[..(*count).max(2).min(self.functions.len())];
-                let mut scene = self.scene(functions, packed)?;
-                for (way, bytes) in
-                    Way::ALL.into_iter().flat_map(|way| self.lengths().iter().map(move |it| (way, *it)))
-                {
-                    let load = self.load(way, bytes, &functions[..*count], functions);
-                    let (start, first) = (Instant::now(), scene.nic.bus.now());
-                    let carried = load.play(&mut scene)?;
-                    time += start.elapsed();
-                    cycles += scene.nic.bus.now() - first;
-                    frames += 2 * (carried.from_wire + carried.to_wire + carried.between);
-                    rates.push(self.rate(way, bytes, *count, packed, &carried));
-                    bar.inc(1);
-                }
+        let sets =
+            [true, false].into_iter().flat_map(|packed| counts.iter().map(move |count| (packed, *count)));
+        let ways: usize = sets.clone().map(|(packed, count)| Way::all(packed, count).len()).sum();
+        let bar = progress::bar(self.name("rates"), (ways * self.lengths().len()) as u64);
+        for (packed, count) in sets {
+            // One function has another one to talk to.
+            let functions = &self.functions[..count.max(2).min(self.functions.len())];
+            let mut scene = self.scene(functions, packed)?;
+            for (way, bytes) in
+                Way::all(packed, count).iter().flat_map(|way| self.lengths().iter().map(|it| (*way, *it)))
+            {
+                let load = self.load(way, bytes, &functions[..count], functions);
+                let (start, first) = (Instant::now(), scene.nic.bus.now());
+                let carried = load.play(&mut scene)?;
+                time += start.elapsed();
+                cycles += scene.nic.bus.now() - first;
+                frames += 2 * (carried.from_wire + carried.to_wire + carried.between);
+                rates.push(self.rate(way, bytes, count, packed, &carried));
+                bar.inc(1);
             }
         }
         bar.finish_and_clear();
@@ -222,7 +227,7 @@ impl Meter<'_> {
         let half = functions.len() / 2;
         let (wire, bridge) = match way {
             Way::Bridge => (&[][..], all),
-            Way::Beside if functions.len() > 3 => functions.split_at(half),
+            Way::Beside => functions.split_at(half),
             _ => (functions, &[][..]),
         };
         let clock = self.config.clock_khz;

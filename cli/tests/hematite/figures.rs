@@ -12,9 +12,9 @@ fn bench_prints_figures() {
     let figures = printed["figures"].as_array().unwrap();
     for figure in figures {
         let keys: Vec<&str> = figure.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys.len(), 5, "{keys:?}");
+        assert_eq!(keys.len(), 6, "{keys:?}");
         assert!(figure["name"].is_string() && figure["value"].is_number() && figure["unit"].is_string());
-        assert!(figure["goal"].is_number() || figure["goal"].is_null());
+        assert!(["goal", "limit"].iter().all(|key| figure[*key].is_number() || figure[*key].is_null()));
         assert!(figure["better"] == "higher" || figure["better"] == "lower");
     }
     let names: Vec<&str> = figures.iter().map(|figure| figure["name"].as_str().unwrap()).collect();

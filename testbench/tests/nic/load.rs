@@ -38,6 +38,7 @@ fn scene(functions: &[usize], packed: bool) -> Scene<Verilated> {
     let config = Config::small();
     let mut setup = Setup::of(&config);
     setup.behaviour.cut = Cut::Boundary;
+    setup.behaviour.shuffled = false;
     let mut scene = Scene::new(models::nic(&config).unwrap(), &config, &setup).unwrap();
     prepare(&mut scene, functions, |function| options(packed, function)).unwrap();
     scene

@@ -12,8 +12,8 @@ use crate::{
 use hdl::Simulator;
 use std::collections::BTreeMap;
 
-/// Cycles in which something comes if anything is under way.
-const QUIET: u64 = 20_000;
+/// Cycles in which something comes if anything is under way, and drivers look.
+const QUIET: u64 = 5_000;
 
 /// Frames that wait on the wire at most, if there is no batch.
 const WAITING: usize = 8;
@@ -68,13 +68,13 @@ impl<'a, S: Simulator> Run<'a, S> {
     /// What the adapter does wrong.
     pub fn finish(&mut self) -> Result<(), Trouble> {
         self.offers = false;
-        let mut last = self.came;
-        self.pass(QUIET)?;
-        while self.came != last {
-            last = self.came;
-            self.pass(QUIET)?;
+        loop {
+            let before = self.came;
+            self.pass(QUIET + self.load.period)?;
+            if self.came == before {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Frames that came, of each kind, and bytes on the link.
