@@ -5,6 +5,8 @@ mod independent;
 mod mischief;
 mod mixed;
 mod resets;
+mod soak;
+mod wishes;
 
 use rtl::config::Config;
 use sim::{

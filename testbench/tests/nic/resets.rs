@@ -71,7 +71,9 @@ fn functions_are_reset_under_load() {
         scene.nic.bus.host.platform.iommu.set_silent(id, false);
         scene.nic.bus.checker.set_silent(id, false);
         scene.nic.restore_function(function).unwrap();
-        scene.start(function, NetOptions::plain(true, 2)).unwrap_or_else(|error| panic!("{function}: {error}"));
+        scene
+            .start(function, NetOptions::plain(true, 2))
+            .unwrap_or_else(|error| panic!("{function}: {error}"));
         works(&mut scene, function, "after its reset");
         assert_eq!(scene.nic.bus.host.platform.iommu.take_intrusions(), []);
     }
