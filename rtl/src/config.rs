@@ -103,6 +103,16 @@ impl Config {
         self.wires
     }
 
+    /// The function whose port of the bridge has this place behind the wires: first the manager, function 1, then the physical
+    /// function 0, then the others in their order. Likewise the place of a function.
+    pub const fn function_at(&self, place: usize) -> usize {
+        match place {
+            0 => 1,
+            1 => 0,
+            other => other,
+        }
+    }
+
     /// The ports in their order: wires, manager, physical function, virtual functions.
     pub fn port_names(&self) -> Vec<String> {
         let wires = (0..self.wires).map(|i| format!("wire{i}"));

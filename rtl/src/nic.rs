@@ -10,7 +10,7 @@ use crate::{
     manager::{MANAGEMENT_BITS, manager},
     pcie::{endpoint::endpoint, msix::Vector, tlp::TlpBeat, transmitter::Credits},
     prim::{self, Policy},
-    veb::veb,
+    veb::{filters::FilterChange, veb},
     virtio::{
         READERS,
         control::control,
@@ -277,11 +277,7 @@ pub fn nic(config: &Config) -> NicIo {
         endpoint.clear.payload.set(endpoint.clear.payload.zero());
 
         // Frames between functions and the bridge.
-        let port_of = |function: usize| match function {
-            0 => config.manager() + 1,
-            1 => config.manager(),
-            _ => config.wires + function,
-        };
+        let port_of = |function: usize| config.wires + config.function_at(function);
         let by_port = |of_functions: Bits| {
             let bit = |port| {
                 (0..functions).find(|it| port_of(*it) == port && *it != 1).map(|it| of_functions.bit(it))
@@ -301,8 +297,18 @@ pub fn nic(config: &Config) -> NicIo {
         registers.announced.set(control.announced);
         veb.row.connect(&control.row);
         control.row_response.set(veb.row_response);
-        veb.filter.connect(&control.filter);
-        veb.forget.connect(&control.forget);
+        // The bridge has functions in the order of their ports.
+        let place = |function: Bits| {
+            let first = function.eq(0) | function.eq(1);
+            first.mux(function ^ lit(1, function.width()), function)
+        };
+        let change = control.filter.payload;
+        veb.filter.valid.set(control.filter.valid);
+        veb.filter.payload.set(FilterChange { function: place(change.function), ..change });
+        control.filter.ready.set(veb.filter.ready);
+        veb.forget.valid.set(control.forget.valid);
+        veb.forget.payload.set(place(control.forget.payload));
+        control.forget.ready.set(veb.forget.ready);
         for (port, wishes) in veb.wishes.iter().enumerate() {
             let function = (0..functions).find(|it| port_of(*it) == port && *it != 1);
             wishes.set(function.map_or(wishes.zero(), |function| control.wishes[function]));

@@ -20,6 +20,7 @@ pub enum FilterKind {
 #[derive(Bundle, Clone, Copy, Debug)]
 #[ty(config: &Config)]
 pub struct FilterChange {
+    /// In the order of the ports: the manager is 0.
     #[ty(bits(function_bits(config)))]
     pub function: Bits,
     pub kind: Enum<FilterKind>,

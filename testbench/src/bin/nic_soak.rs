@@ -23,10 +23,10 @@ struct Options {
     #[arg(long)]
     config: Option<String>,
     /// Frames of a run
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 40_000)]
     run: u64,
     /// Frames of a round, which ends when all have arrived
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 2000)]
     round: u64,
 }
 

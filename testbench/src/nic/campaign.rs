@@ -69,6 +69,8 @@ pub struct Campaign<S> {
     pub excused: BTreeSet<usize>,
     /// Frames that drivers must not get as they exceed their MTU, by functions, in this round.
     pub refused: BTreeMap<usize, u64>,
+    /// When the last one of these was sent.
+    pub last_refused: u64,
     /// Functions that are being reset or are not there.
     pub down: Vec<Down>,
     /// What else ends some time.
@@ -101,6 +103,7 @@ impl<S: Simulator> Campaign<S> {
             longest,
             excused: BTreeSet::new(),
             refused: BTreeMap::new(),
+            last_refused: 0,
             down: vec![],
             upsets: vec![],
             last: 0,
@@ -124,7 +127,7 @@ impl<S: Simulator> Campaign<S> {
         let base = self.scene.nic.places[1].bars[0];
         let random = &mut self.random;
         let mut moderation =
-            || Moderation { frames: random.below(8) as u8, time: *random.pick(&[0, 0, 1, 10]) };
+            || Moderation { frames: random.below(8) as u8, time: *random.pick(&[0, 0, 1, 4]) };
         let (receive, transmit) = (moderation(), moderation());
         let mut manager = Manager::new(&mut self.scene.nic.bus, base);
         let mac = station(function);

@@ -189,7 +189,7 @@ impl<S: Simulator> Campaign<S> {
         Ok(())
     }
 
-    fn restart(&mut self, function: usize) -> Result<(), Failure> {
+    pub fn restart(&mut self, function: usize) -> Result<(), Failure> {
         self.excuse(function);
         let lost = self.scene.stop(function)?;
         lost.into_iter().for_each(|tag| self.ledger.excuse_tag(tag));
@@ -292,6 +292,9 @@ impl<S: Simulator> Campaign<S> {
                     let (net, host) = self.scene.driver(function);
                     if net.device.status(host)? & NEEDS_RESET != 0 {
                         self.happened_to("functions that need a reset", &function);
+                        // What could not be read leaves as a bad frame, which the bridge drops.
+                        let port = self.scene.port(function);
+                        self.ledger.excuse(|name, _| name.port == port);
                         self.restart(function)?;
                     }
                 }

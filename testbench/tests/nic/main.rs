@@ -7,6 +7,8 @@ mod mischief;
 mod mixed;
 mod play;
 mod resets;
+mod soak;
+mod wishes;
 
 use rtl::config::Config;
 use sim::{

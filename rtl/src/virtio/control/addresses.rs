@@ -240,7 +240,9 @@ pub(super) fn addresses(config: &Config) -> AddressesIo {
             }
             State::Idle => {
                 job.set(io.job.payload);
-                own.set(cat([prim::decode(io.owner, config.functions()), lit(0, config.wires)]));
+                let owner = prim::decode(io.owner, config.functions());
+                let places = (0..config.functions()).map(|place| owner.bit(config.function_at(place)));
+                own.set(cat([vector(places), lit(0, config.wires)]));
                 let starts = io.job.payload.task.is(Task::List);
                 number.set(starts.mux(lit(1, 2), lit(0, 2)));
                 undoes.set(false);

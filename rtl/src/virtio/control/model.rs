@@ -83,13 +83,19 @@ fn is_group(mac: u64) -> bool {
     mac >> 40 & 1 == 1
 }
 
+/// The port of a function, as a set: the manager's, function 1, is the first behind the wires, and then that of function 0.
+pub fn port(wires: usize, function: usize) -> u128 {
+    let place = [1, 0].get(function).copied().unwrap_or(function);
+    1 << (wires + place)
+}
+
 impl Model {
     /// The bridge's table: an address is there as long as anybody has it.
     pub fn table(&self) -> BTreeMap<u64, u128> {
         let mut table = self.manager.clone();
         for (index, function) in self.functions.iter().enumerate() {
             for address in function.own.iter().chain(&function.list) {
-                table.entry(*address).or_insert(1 << (self.wires + index));
+                table.entry(*address).or_insert(port(self.wires, index));
             }
         }
         table
@@ -98,7 +104,7 @@ impl Model {
     /// Carries out a command; says whether it is accepted.
     pub fn carry_out(&mut self, function: usize, bytes: &[u8]) -> bool {
         let (features, rights) = (self.features[function], self.rights[function]);
-        let port = 1 << (self.wires + function);
+        let port = port(self.wires, function);
         let state = &mut self.functions[function];
         let data = &bytes[2..];
         let switch = (data.len() == 1 && data[0] < 2).then(|| data[0] == 1);
@@ -161,7 +167,7 @@ impl Model {
     fn may_have(&self, function: usize, addresses: &[u64]) -> bool {
         let mut table = self.table();
         addresses.iter().all(|address| {
-            let port = 1 << (self.wires + function);
+            let port = port(self.wires, function);
             match table.get(address) {
                 Some(ports) => *ports == port,
                 None => {

@@ -3,7 +3,7 @@
 use super::{
     super::{
         TOO_LONG,
-        model::{Features, Function, Model, Rights},
+        model::{Features, Function, Model, Rights, port},
     },
     world::{ANSWERS, HOLE, Sent},
     *,
@@ -146,7 +146,7 @@ pub(super) fn model(rng: &mut Rng, config: &Config) -> Model {
     // The manager has given some addresses to whom they belong to, and some to others.
     let mut manager = BTreeMap::new();
     for function in 0..functions {
-        let port = 1 << (draw.wires + function);
+        let port = port(draw.wires, function);
         manager.insert(draw.address(function, false), port);
         if draw.rng.u8(..4) == 0 {
             manager.insert(draw.address(function, false), port | 1);
