@@ -34,10 +34,10 @@
 
 mod aim;
 mod judge;
-mod processor;
+pub(crate) mod processor;
 mod scheduler;
 mod state;
-mod types;
+pub(crate) mod types;
 mod windows;
 
 #[cfg(test)]
