@@ -1,5 +1,6 @@
 //! Proofs about the hardware, by SymbiYosys: [`rtl::formal`] says what is to be shown.
 
+pub mod broken;
 pub mod contract;
 pub mod faults;
 mod sby;

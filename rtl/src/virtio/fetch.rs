@@ -32,7 +32,7 @@
 //! Registers at all outputs but `doorbell.ready`. After reset it takes no doorbells for twice as many cycles as there are
 //! numbers of queues.
 
-mod aim;
+pub(crate) mod aim;
 mod judge;
 pub(crate) mod processor;
 mod scheduler;
