@@ -56,13 +56,9 @@ pub const BROKEN: [Broken; 18] = [
     broken("isolation/names_of_reads", "(piece_function >= 2'd2)", "(piece_function > 2'd2)"),
     // A window reaches beyond the end of its ring.
     broken("queues/fetch_aim", "room < {13'd0, count}", "room > {13'd0, count}"),
-    // What is handed over is of another queue.
-    broken(
-        "queues/fetch_packed",
-        "descriptor_queue_function <= thread_queue_function",
-        "descriptor_queue_function <= !thread_queue_function",
-    ),
-    // A ring is read in another name.
+    // The table of descriptors is read in another name.
+    broken("queues/fetch_packed", "command_function <= thread_queue_function", "command_function <= 1'b0"),
+    // So is the available ring.
     broken("queues/fetch_split", "command_function <= thread_queue_function", "command_function <= 1'b0"),
     // The last descriptor is handed out first.
     broken("queues/store_order", "state_tail - state_count[2:0]", "state_tail - 3'd1"),
