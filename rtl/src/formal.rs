@@ -5,13 +5,13 @@
 //! surroundings; what modules inside it assume is proven too. Around all of it stands the contract of streams, which is
 //! derived from the ports: assumed of the streams that come in, proven of those that go out.
 
-mod addressing;
 mod arbiters;
 mod buffer;
 mod contracts;
 mod decisions;
 mod isolation;
 mod outputs;
+mod queues;
 
 use crate::{catalogue::Block, config::Config};
 use hdl::*;
@@ -26,13 +26,15 @@ pub enum Method {
     Induction(u32),
     /// For so many cycles after reset.
     Bounded(u32),
+    /// The same, bit by bit (ABC): much faster where memories are followed.
+    Unrolled(u32),
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Method::Reachability | Method::Induction(_) => f.write_str("for ever"),
-            Method::Bounded(depth) => write!(f, "for {depth} cycles"),
+            Method::Bounded(depth) | Method::Unrolled(depth) => write!(f, "for {depth} cycles"),
         }
     }
 }
@@ -115,7 +117,7 @@ pub fn proofs() -> Vec<Proof> {
         decisions::proofs(),
         outputs::proofs(),
         isolation::proofs(),
-        addressing::proofs(),
+        queues::proofs(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,5 +1,6 @@
 //! Proofs about the hardware, by SymbiYosys: [`rtl::formal`] says what is to be shown.
 
+pub mod broken;
 pub mod contract;
 pub mod faults;
 mod sby;
@@ -196,9 +197,14 @@ pub fn caught(
 pub fn check(sby: &Sby, source: &Source, folder: &Path, limit: Duration) -> Result<Report, FormalError> {
     let start = Instant::now();
     let proven = sby.run(folder, "prove", source, Task::Prove(source.method), limit)?;
-    if proven == Outcome::Fail && source.method == Method::Reachability {
+    let again = match source.method {
+        Method::Reachability => Some(60),
+        Method::Unrolled(depth) => Some(depth),
+        Method::Induction(_) | Method::Bounded(_) => None,
+    };
+    if let (Outcome::Fail, Some(depth)) = (proven, again) {
         // Names the assertion and leaves a waveform.
-        sby.run(folder, "trace", source, Task::Prove(Method::Bounded(60)), limit)?;
+        sby.run(folder, "trace", source, Task::Prove(Method::Bounded(depth)), limit)?;
     }
     let covered = match proven {
         Outcome::Pass => sby.run(folder, "cover", source, Task::Cover(source.cover), limit)?,

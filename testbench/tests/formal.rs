@@ -2,7 +2,7 @@
 
 use rtl::formal::proofs;
 use std::{collections::HashSet, path::Path, time::Duration};
-use testbench::formal::{Outcome, Report, Sby, Source, caught, check, check_all, source};
+use testbench::formal::{Outcome, Report, Sby, Source, broken::BROKEN, caught, check_all, source};
 
 /// Far beyond what each takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -28,35 +28,17 @@ fn every_short_proof_holds() {
     assert!(reports.len() >= 25, "{} proofs", reports.len());
 }
 
-/// What is broken in the emitted hardware, and what takes its place.
-const BROKEN: [(&str, &str, &str); 7] = [
-    // A gate forgets the frame that it let in.
-    ("contract/gate", "allowed || open", "open"),
-    // Entries of other ports do.
-    ("decision/classifier", "known_source_is_group || !owns_source", "known_source_is_group"),
-    // Ports send into VLANs that they are no members of.
-    ("decision/classifier", "!vid_exists || !is_member", "!vid_exists"),
-    // Frames go to ports of other VLANs.
-    ("decision/forwarding", "policy_egress & (facts_members | policy_all_vlans)", "policy_egress"),
-    // A reset of the physical function stops the manager, too.
-    ("isolation/resets", "waiting | absent", "waiting | own_reset"),
-    // A stopped function answers.
-    ("isolation/base_addresses", "answers_q && enabled && !is_silent", "answers_q && enabled"),
-    // The first virtual function reads in another name than its own.
-    ("isolation/names_of_reads", "(piece_function >= 2'd2)", "(piece_function > 2'd2)"),
-];
-
-/// What a proof is about, broken: it fails.
+/// What a proof is about, broken: it fails. `make formal ARGS=--broken` tries those of the long proofs, too.
 #[test]
 fn broken_hardware_is_refuted() {
     let folder = tempfile::tempdir().unwrap();
     let sby = sby();
-    for (index, (name, right, wrong)) in BROKEN.into_iter().enumerate() {
-        let sources = sources(|proof| proof.name == name);
-        let broken = sources[0].replace(right, wrong).unwrap_or_else(|| panic!("{name} has no `{right}`"));
-        let report = check(&sby, &broken, &folder.path().join(index.to_string()), LIMIT).unwrap();
-        // A step of induction fails, or the assertion itself.
-        assert!(matches!(report.proven, Outcome::Fail | Outcome::Unknown), "{name}, {wrong}: {report:?}");
+    let short = sources(|proof| proof.short);
+    for (index, broken) in BROKEN.iter().enumerate() {
+        if let Some(source) = short.iter().find(|source| source.name == broken.proof) {
+            let outcome = broken.tried(&sby, source, &folder.path().join(index.to_string()), LIMIT).unwrap();
+            assert!(matches!(outcome, Outcome::Fail | Outcome::Unknown), "{broken:?}: {outcome:?}");
+        }
     }
 }
 
@@ -73,10 +55,14 @@ fn faults_are_caught() {
     }
 }
 
-/// All proofs can be built, under names of their own.
+/// All proofs can be built, under names of their own, and have what is to be broken in them.
 #[test]
 fn every_proof_has_its_design() {
     let sources = sources(|_| true);
+    for broken in BROKEN {
+        let source = sources.iter().find(|source| source.name == broken.proof).expect(broken.proof);
+        assert!(source.replace(broken.right, broken.wrong).is_some(), "{broken:?}");
+    }
     let names: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names.len(), sources.len());
 }

@@ -1,5 +1,6 @@
 //! What one function of the endpoint does, or is done to it, is not done by or to another.
 
+mod addressing;
 mod engines;
 mod resets;
 mod routing;
@@ -7,5 +8,6 @@ mod routing;
 use super::Proof;
 
 pub fn proofs() -> Vec<Proof> {
-    [routing::proofs(), resets::proofs(), engines::proofs()].into_iter().flatten().collect()
+    let groups = [routing::proofs(), resets::proofs(), engines::proofs(), addressing::proofs()];
+    groups.into_iter().flatten().collect()
 }

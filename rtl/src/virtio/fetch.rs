@@ -32,12 +32,12 @@
 //! Registers at all outputs but `doorbell.ready`. After reset it takes no doorbells for twice as many cycles as there are
 //! numbers of queues.
 
-mod aim;
+pub(crate) mod aim;
 mod judge;
-mod processor;
+pub(crate) mod processor;
 mod scheduler;
 mod state;
-mod types;
+pub(crate) mod types;
 mod windows;
 
 #[cfg(test)]

@@ -43,10 +43,10 @@
 //! A buffer costs four cycles; batches are written while others are collected, in two cycles for each buffer and 14 more. With
 //! batches of 16 that is 5.4 cycles for each buffer. For as many cycles after reset as there are numbers of queues nothing is taken.
 
-mod collect;
+pub(crate) mod collect;
 mod events;
-mod rings;
-mod types;
+pub(crate) mod rings;
+pub(crate) mod types;
 
 #[cfg(test)]
 mod tests;

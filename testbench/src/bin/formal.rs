@@ -8,7 +8,9 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use testbench::formal::{Caught, FormalError, Report, Sby, Source, caught, check_all, source};
+use testbench::formal::{
+    Caught, FormalError, Outcome, Report, Sby, Source, broken::BROKEN, caught, check_all, source,
+};
 
 /// Prove what `rtl::formal` claims of the hardware, with SymbiYosys
 ///
@@ -34,6 +36,9 @@ struct Arguments {
     /// Try so many single faults in the hardware of each proof instead: each proof must catch one at least
     #[arg(long, value_name = "COUNT", conflicts_with = "json")]
     faults: Option<usize>,
+    /// Break what each claim is about instead: each proof must be refuted
+    #[arg(long, conflicts_with_all = ["json", "faults"])]
+    broken: bool,
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
@@ -77,6 +82,9 @@ fn run(arguments: &Arguments, proofs: &[Proof]) -> Result<bool, FormalError> {
     if let Some(count) = arguments.faults {
         return faults(arguments, &sby, &sources, count);
     }
+    if arguments.broken {
+        return broken(arguments, &sby, &sources);
+    }
     let limit = Duration::from_secs(arguments.limit);
     let done = |source: &Source, report: &Report| {
         if !arguments.json {
@@ -107,6 +115,20 @@ fn faults(arguments: &Arguments, sby: &Sby, sources: &[Source], count: usize) ->
         println!("{name:<34} {caught} caught, {} passed, {undecided} undecided", missed.len());
         missed.iter().for_each(|line| println!("    passed: {line}"));
         all &= caught > 0;
+    }
+    Ok(all)
+}
+
+/// Breaks hardware, and tells whether that is always refuted.
+fn broken(arguments: &Arguments, sby: &Sby, sources: &[Source]) -> Result<bool, FormalError> {
+    let mut all = true;
+    for source in sources {
+        for fault in BROKEN.iter().filter(|fault| fault.proof == source.name) {
+            let folder = arguments.out.join(source.folder());
+            let outcome = fault.tried(sby, source, &folder, Duration::from_secs(arguments.limit))?;
+            println!("{outcome:?} {}: {} instead of {}", source.name, fault.wrong, fault.right);
+            all &= matches!(outcome, Outcome::Fail | Outcome::Unknown);
+        }
     }
     Ok(all)
 }

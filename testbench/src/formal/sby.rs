@@ -64,7 +64,7 @@ impl Sby {
         let file = |error| FormalError::File { path: folder.to_owned(), error };
         fs::create_dir_all(folder).map_err(file)?;
         fs::write(folder.join("design.v"), &source.text).map_err(file)?;
-        fs::write(folder.join(format!("{name}.sby")), script(source, task)).map_err(file)?;
+        fs::write(folder.join(format!("{name}.sby")), script(source, task, limit)).map_err(file)?;
         fs::write(folder.join("abc"), ABC).map_err(file)?;
         let log = folder.join(format!("{name}.log"));
         let words = fs::File::create(&log).map_err(file)?;
@@ -91,8 +91,8 @@ impl Sby {
             if let Some(status) = child.try_wait().map_err(file)? {
                 break status;
             }
-            if start.elapsed() > limit {
-                // The whole group: solvers outlive the program that started them.
+            // SymbiYosys stops its solvers, which are in groups of their own, when the time is over.
+            if start.elapsed() > limit + GRACE {
                 let group = format!("-{}", child.id());
                 let _ = Command::new("kill").args(["-9", "--", &group]).status();
                 let _ = child.wait();
@@ -106,11 +106,15 @@ impl Sby {
             Some(0) => Ok(Outcome::Pass),
             Some(2) => Ok(Outcome::Fail),
             Some(4) => Ok(Outcome::Unknown),
+            Some(8) => Ok(Outcome::Timeout),
             _ if words.contains("Status returned by engine: FAIL") => Ok(Outcome::Fail),
             _ => Err(FormalError::Tool { log, words }),
         }
     }
 }
+
+/// What SymbiYosys may take to come to an end itself.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// SymbiYosys asks ABC's `pdr` for a report with `-l`, an option that Debian's ABC does not know.
 const ABC: &str = r#"exec berkeley-abc "$1" "$(printf %s "$2" | sed 's/ -l;/;/')"
@@ -118,11 +122,12 @@ const ABC: &str = r#"exec berkeley-abc "$1" "$(printf %s "$2" | sed 's/ -l;/;/')
 
 /// The job, in the words of SymbiYosys. Assumptions inside the block under proof are to be shown, covers inside it are not
 /// its own.
-fn script(source: &Source, task: Task) -> String {
+fn script(source: &Source, task: Task, limit: Duration) -> String {
     let (mode, depth, engine) = match task {
         Task::Prove(Method::Reachability) => ("prove", 0, "abc pdr"),
         Task::Prove(Method::Induction(depth)) => ("prove", depth, "smtbmc yices"),
         Task::Prove(Method::Bounded(depth)) => ("bmc", depth, "smtbmc yices"),
+        Task::Prove(Method::Unrolled(depth)) => ("bmc", depth, "abc bmc3"),
         Task::Cover(depth) => ("cover", depth, "smtbmc yices"),
     };
     let Source { top, given, free, .. } = source;
@@ -130,9 +135,10 @@ fn script(source: &Source, task: Task) -> String {
     let given: String = given.iter().map(|module| format!("{module} %u ")).collect();
     let inside = format!("{contract} {top} %u {given}%n");
     let free: String = free.iter().map(|modules| format!("blackbox {modules}\n")).collect();
+    let seconds = limit.as_secs().max(1);
     let cut = if free.is_empty() { "" } else { "cutpoint -blackbox\n" };
     format!(
-        "[options]\nmode {mode}\ndepth {depth}\n\n[engines]\n{engine}\n\n[script]\nread -formal design.v\n\
+        "[options]\nmode {mode}\ndepth {depth}\ntimeout {seconds}\n\n[engines]\n{engine}\n\n[script]\nread -formal design.v\n\
          hierarchy -check -top {contract}\nproc\nchformal -assume2assert {inside}\n\
          chformal -cover -remove {inside}\n{free}{cut}prep -top {contract}\n\n[files]\ndesign.v\n"
     )

@@ -96,6 +96,8 @@ pub fn aim(config: &Config) -> AimIo {
         let most = reg_without_reset(bits(width));
         let count = reg_without_reset(bits(width));
         let size = thread.size.zext(16);
+        let is_within = context.at.lt(is(Kind::Table).mux(context.entries, size));
+        assume(!io.start | is_within | !(is(Kind::Ring) | is(Kind::Table)), "the next descriptor is there");
         place.set(is(Kind::Entries).mux(context.next & (size - 1), context.at));
         bound.set(is(Kind::Table).mux(context.entries, size));
         distance.set(thread.available - context.next);

@@ -16,7 +16,7 @@ use hdl::*;
 
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub(super) struct CollectIo {
+pub(crate) struct CollectIo {
     #[input]
     #[ty(Stream::ty(Used::ty(config)))]
     pub used: Stream<Used>,
@@ -42,17 +42,17 @@ pub(super) struct CollectIo {
 }
 
 /// Buffers of a batch.
-pub(super) fn batch(config: &Config) -> usize {
+pub(crate) fn batch(config: &Config) -> usize {
     config.prefetch / 2
 }
 
 /// Cycles after which a batch that is not full leaves.
-pub(super) fn patience(config: &Config) -> usize {
+pub(crate) fn patience(config: &Config) -> usize {
     20 * batch(config)
 }
 
 /// Cycles between two batches that are not full.
-pub(super) fn pause(config: &Config) -> usize {
+pub(crate) fn pause(config: &Config) -> usize {
     8 * batch(config)
 }
 
@@ -139,7 +139,7 @@ const TASKS: [Task; 4] = [Task::Keep, Task::Age, Task::Fail, Task::Drain];
 /// # Timing
 /// Four cycles for each buffer, and a batch of n buffers takes n + 4 more.
 #[hdl]
-pub(super) fn collect(config: &Config) -> CollectIo {
+pub(crate) fn collect(config: &Config) -> CollectIo {
     let name = format!("virtio_used_collect_{}_{}", queue_bits(config), batch(config));
     module(name, CollectIo::ty(config), |io| {
         let batch = batch(config);

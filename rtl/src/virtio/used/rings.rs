@@ -15,7 +15,7 @@ use hdl::*;
 
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub(super) struct RingsIo {
+pub(crate) struct RingsIo {
     #[input]
     #[ty(Stream::ty(Item::ty(config)))]
     pub items: Stream<Item>,
@@ -137,7 +137,7 @@ const STEPS: usize = WORDS.len() + 3;
 /// # Timing
 /// About 14 cycles for a batch and two for each buffer.
 #[hdl]
-pub(super) fn rings(config: &Config) -> RingsIo {
+pub(crate) fn rings(config: &Config) -> RingsIo {
     let name = format!("virtio_used_rings_{}x{}_{}", queue_bits(config), config.bytes, config.prefetch / 2);
     module(name, RingsIo::ty(config), |io| {
         io.items.assume_stable();

@@ -10,7 +10,7 @@ use hdl::*;
 /// A used buffer of a batch. The batches of a stream follow each other, each of one queue.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub(super) struct Item {
+pub(crate) struct Item {
     #[ty(Queue::ty(config))]
     pub queue: Queue,
     /// Nothing was used: what is kept of the queue is to be forgotten.
@@ -27,7 +27,7 @@ pub(super) struct Item {
 
 /// What the driver is to know of a buffer.
 #[derive(Bundle, Clone, Copy)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     pub id: U<16>,
     pub length: U<17>,
     pub places: U<16>,
@@ -41,7 +41,7 @@ impl Buffer {
 
 /// What follows a batch when it has been written.
 #[derive(HwEnum, Clone, Copy)]
-pub(super) enum Then {
+pub(crate) enum Then {
     /// Nothing: the frame goes on.
     Nothing,
     /// The driver is asked whether it wants to be told.
@@ -53,7 +53,7 @@ pub(super) enum Then {
 /// A batch that is on its way to the driver, for the stage that waits for it.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     pub then: Enum<Then>,
     #[ty(bits(function_bits(config)))]
     pub function: Bits,
@@ -65,7 +65,7 @@ pub(super) struct Batch {
 /// How far the driver can see now.
 #[derive(Bundle, Clone, Copy)]
 #[ty(config: &Config)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     #[ty(Queue::ty(config))]
     pub queue: Queue,
     pub packed: Bool,

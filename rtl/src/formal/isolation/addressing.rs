@@ -1,6 +1,5 @@
 //! Which function an access is for, and by which name a function accesses the host.
 
-use super::{Method::*, Proof, chosen_one, steady};
 use crate::{
     config::Config,
     dma::{
@@ -8,6 +7,7 @@ use crate::{
         read::read_engine,
         write::{WriteEngineIo, write_engine},
     },
+    formal::{Method::*, Proof, chosen_one, least, steady},
     pcie::{
         Bar,
         base_addresses::{BaseAddressesIo, Hit, base_addresses},
@@ -22,7 +22,7 @@ use crate::{
 use hdl::*;
 
 pub fn proofs() -> Vec<Proof> {
-    let config = || Config { vfs: 2, ..super::least() };
+    let config = || Config { vfs: 2, ..least() };
     let claim = "who answers to an address has it, and may answer, at its distance from the base";
     let method = Bounded(DECODE);
     let decode =
