@@ -214,7 +214,7 @@ impl<S: Simulator> Bench<S> {
         match news {
             None => {}
             Some(News::Began(frame)) => self.enters(port, frame, now),
-            Some(News::Came(bytes, source)) => self.leaves(port, bytes, now, Some(source)),
+            Some(News::Came(bytes, source)) => self.leaves(port, bytes, false, now, Some(source)),
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl<S: Simulator> Bench<S> {
                 self.enters(port, frame, now);
             }
             for arrival in arrivals {
-                self.leaves(port, arrival.data, arrival.cycle, None);
+                self.leaves(port, arrival.data, arrival.is_bad, arrival.cycle, None);
             }
         }
     }
@@ -276,9 +276,9 @@ impl<S: Simulator> Bench<S> {
     }
 
     /// A frame comes out.
-    fn leaves(&mut self, port: usize, bytes: Vec<u8>, cycle: u64, source: Option<usize>) {
+    fn leaves(&mut self, port: usize, bytes: Vec<u8>, error: bool, cycle: u64, source: Option<usize>) {
         self.idle_cycles = 0;
-        self.scoreboard.left(port, &bytes, false);
+        self.scoreboard.left(port, &bytes, error);
         self.left.push(Left { port, bytes, cycle, source });
     }
 

@@ -17,6 +17,8 @@ pub struct Arrival {
     pub began: u64,
     pub cycle: u64,
     pub data: Vec<u8>,
+    /// It is marked so, or its beats were not as they must be.
+    pub is_bad: bool,
 }
 
 /// The ports of one direction.
@@ -75,6 +77,8 @@ pub struct Wire {
     /// Frames that came from the adapter.
     pub from_adapter: Vec<Arrival>,
     receiving: Vec<u8>,
+    /// A beat of it was not as it must be.
+    spoilt: bool,
     ready: bool,
     random: Random,
 }
@@ -99,6 +103,7 @@ impl Wire {
             stalled: 0,
             from_adapter: vec![],
             receiving: vec![],
+            spoilt: false,
             ready: false,
             random: Random::new(wire as u64 + 1),
         }
@@ -164,6 +169,7 @@ impl Wire {
         let moves_in = self.offered && read(self.rx.tready) == 1;
         let moves_out = self.ready && read(self.tx.tvalid) == 1;
         let (keep, last) = (read(self.tx.tkeep), read(self.tx.tlast) == 1);
+        let is_marked = read(self.tx.tuser) == 1;
         if moves_in {
             self.offered = false;
             if self.gone == 0 {
@@ -182,9 +188,12 @@ impl Wire {
             self.stalled += 1;
         }
         if moves_out {
+            // Bytes come without gaps, and only the last beat may have fewer than all.
+            let count = keep.trailing_ones() as usize;
+            self.spoilt |= count == 0 || keep.count_ones() as usize != count || !last && count != self.bytes;
             let mut limbs = vec![0; self.bytes / 8];
             sim.read(self.tx.tdata, &mut limbs);
-            let bytes = limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(keep.count_ones() as usize);
+            let bytes = limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(count);
             if self.receiving.is_empty() {
                 self.began[1] = 1000 * cycle;
             }
@@ -196,7 +205,8 @@ impl Wire {
                 if let Some(link) = &mut self.link {
                     link.took(data.len(), began);
                 }
-                self.from_adapter.push(Arrival { began, cycle, data });
+                let is_bad = std::mem::take(&mut self.spoilt) || is_marked;
+                self.from_adapter.push(Arrival { began, cycle, data, is_bad });
             }
         }
     }

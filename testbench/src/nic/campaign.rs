@@ -40,6 +40,8 @@ pub enum Failure {
     Event(usize, Event),
     #[error("function {function}: the header {header:?} of a frame whose checksum is right: {valid:?}")]
     Header { function: usize, header: Header, valid: Option<bool> },
+    #[error("wire {0}: a frame is marked as bad, or its beats are not as they must be")]
+    BadFrame(usize),
     #[error("{0}")]
     Intrusion(String),
     #[error("{0}")]
@@ -196,6 +198,9 @@ impl<S: Simulator> Campaign<S> {
         for wire in 0..self.config.wires {
             for arrival in std::mem::take(&mut self.scene.nic.bus.device.0[wire].from_adapter) {
                 self.last = self.scene.nic.bus.now();
+                if arrival.is_bad {
+                    return Err(Failure::BadFrame(wire));
+                }
                 self.ledger.arrives(wire, 0, &arrival.data)?;
             }
         }

@@ -82,7 +82,7 @@ impl<S: Simulator> Bench<S> {
                 Event::Received { pair, frame, .. } => {
                     self.guests[guest].received += 1;
                     self.check_order(port, pair, &frame);
-                    self.leaves(port, frame, now, None);
+                    self.leaves(port, frame, false, now, None);
                 }
                 Event::Nothing { .. } => self.guests[guest].empty += 1,
                 Event::Sent { .. } | Event::Answered { .. } | Event::Changed => {}

@@ -100,6 +100,7 @@ impl<'a, S: Simulator> Run<'a, S> {
         }
         let arrivals: Vec<_> = self.scene.nic.bus.device.0[0].from_adapter.drain(..).collect();
         for arrival in arrivals {
+            assert!(!arrival.is_bad, "the adapter sends a bad frame");
             self.arrived(None, &arrival.data, arrival.began);
         }
         Ok(())
