@@ -199,7 +199,7 @@ fn what_is_lost_is_counted() {
         port = "pf"
         destination = "vf2"
         size = "1010-1017"
-        rate = "200 Mb/s"
+        rate = "2 Gb/s"
         frames = 30
     "#,
     );
