@@ -235,7 +235,12 @@ impl Meter<'_> {
         let senders = if way == Way::Bridge { bridge.len() } else { wire.len() };
         let period = (BATCH * senders) as f64 / fastest * clock as f64 * 1e3;
         let period = (period as u64).clamp(64, LONGEST);
-        let least = if self.quick { 20_000 } else { 50_000 };
+        // The ends of the time count for less.
+        let least = match (self.quick, bridge.is_empty()) {
+            (true, _) => 20_000,
+            (false, true) => 50_000,
+            (false, false) => 100_000,
+        };
         let some = |takes: bool| if takes { wire.to_vec() } else { vec![] };
         Load {
             bytes,
@@ -243,7 +248,7 @@ impl Meter<'_> {
             to_wire: some(way != Way::Receive),
             between: bridge.to_vec(),
             batch: None,
-            cycles: period * (least as u64).div_ceil(period).max(2),
+            cycles: period * u64::div_ceil(least, period).max(2),
             period,
         }
     }

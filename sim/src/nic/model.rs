@@ -93,8 +93,12 @@ impl Model {
             let used = if one { DESCRIPTOR } else { batch * DESCRIPTOR };
             self.write(used) + self.read(4)
         } else {
-            // The available index and ring; used elements, index, and the used event.
-            self.read(4) + self.read(2 * batch) + self.write(batch * ELEMENT) + self.write(4) + self.read(4)
+            // The available index and ring, whole words; used elements, index, and the used event.
+            self.read(4)
+                + self.read((2 * batch).max(4))
+                + self.write(batch * ELEMENT)
+                + self.write(4)
+                + self.read(4)
         };
         let interrupts = match self.batches_per_interrupt {
             0 => Cost::default(),
@@ -130,8 +134,7 @@ mod tests {
             (true, true, 16, [30, 136, 117, 24]),
         ];
         for (packed, in_order, batch, expected) in rows {
-            let batches_per_interrupt = if batch == 1 { 1 } else { 4 };
-            let model = Model { batch, batches_per_interrupt, ..Model::new(packed, in_order) };
+            let model = Model { batch, batches_per_interrupt: 4, ..Model::new(packed, in_order) };
             let (transmit, receive) = (model.transmit(60), model.receive(60));
             for (cost, expected) in
                 [transmit.up, transmit.down, receive.up, receive.down].into_iter().zip(expected)

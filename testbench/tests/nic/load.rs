@@ -52,7 +52,7 @@ fn the_wire_is_full() {
     for packed in [false, true] {
         let mut scene = scene(&FUNCTIONS, packed);
         for (to_wire, from_wire) in [(&FUNCTIONS[..], &[][..]), (&[], &FUNCTIONS)] {
-            let bytes = 512;
+            let bytes = 1024;
             let period = Load::period(bytes, 8, FUNCTIONS.len(), config.clock_khz);
             let load = Load {
                 bytes,
@@ -66,7 +66,7 @@ fn the_wire_is_full() {
             let carried = load.play(&mut scene).unwrap();
             let frames = carried.from_wire + carried.to_wire;
             let rate = carried.rate(frames, config.clock_khz);
-            assert!((rate / wire(bytes) - 1.0).abs() < 0.01, "{rate}: {carried:?}");
+            assert!((0.95..1.01).contains(&(rate / wire(bytes))), "{rate}: {carried:?}");
             assert_eq!((carried.lost, carried.lost_from_wire), (0, 0));
             // The link is not used for more than the rings need.
             let model = Model { batch: 8, ..Model::new(packed, packed) };
@@ -88,7 +88,7 @@ fn few_frames_pass_at_once() {
     for took in [found.wire_to_memory, found.memory_to_wire, found.between] {
         let (least, most) = (clock.nanoseconds(took[0]), clock.nanoseconds(took[49]));
         // The link alone takes 250 ns, a read a microsecond.
-        assert!(least > 250.0 && most < 10_000.0, "{least} to {most} ns");
+        assert!(least > 250.0 && most < 20_000.0, "{least} to {most} ns");
     }
 }
 

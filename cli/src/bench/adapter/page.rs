@@ -55,7 +55,9 @@ fn rates(measured: &Measured) -> String {
             tables.push(table);
         }
     }
-    tables.push(beside(measured));
+    if measured.rates.iter().any(|rate| rate.way == Way::Beside) {
+        tables.push(beside(measured));
+    }
     tables.join("\n")
 }
 

@@ -19,8 +19,8 @@ pub struct Latencies {
     pub between: Vec<u64>,
 }
 
-/// Cycles between two frames of a kind: 3, up to 9 times as many.
-const PAUSE: u64 = 100;
+/// Cycles between two frames of a kind: 3, up to 9 times as many; much longer than a frame takes.
+const PAUSE: u64 = 600;
 
 /// Sends `frames` frames of so many bytes, with their check sequence, of each kind, now and then: the wire to the first of
 /// these functions, the second to the wire, the third to the fourth. The scene is prepared for them.
