@@ -62,8 +62,8 @@ pub const BROKEN: [Broken; 18] = [
     broken("queues/fetch_split", "command_function <= thread_queue_function", "command_function <= 1'b0"),
     // The last descriptor is handed out first.
     broken("queues/store_order", "state_tail - state_count[2:0]", "state_tail - 3'd1"),
-    // The same.
-    broken("queues/store_content", "state_tail - state_count[2:0]", "state_tail - 3'd1"),
+    // The place behind the last descriptor is read.
+    broken("queues/store_content", "state_tail - state_count[2:0]", "state_tail"),
     // What is bad is read.
     broken("queues/transmit", "is_spoilt ? 14'd0 : part_length[13:0]", "part_length[13:0]"),
     // A part gets all that is left of a frame.
