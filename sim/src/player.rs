@@ -112,6 +112,11 @@ pub trait Stage {
     /// All frames are in, and nothing has moved for so long that nothing will.
     fn is_done(&self) -> bool;
 
+    /// The plan is at its end: what is held back may come out. Says whether anything was held back, so that more may come.
+    fn end(&mut self) -> bool {
+        false
+    }
+
     /// Marked frames that have begun to come in since the last call.
     fn take_begun(&mut self) -> Vec<Begun>;
 
@@ -185,7 +190,7 @@ impl<B: Stage> Player<B> {
             let all_sent =
                 self.traffic.is_finished(self.now()) || self.stop.is_some_and(|stop| self.now() >= stop);
             if all_sent && self.events.is_empty() {
-                done = self.bench.is_done();
+                done = self.bench.is_done() && !self.bench.end();
                 if !done {
                     self.bench.cycle_with_patience()?;
                 }

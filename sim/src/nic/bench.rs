@@ -23,11 +23,11 @@ pub use driver::{AdapterPlan, Driver, functions};
 pub use outcome::{FunctionFigures, Outcome};
 pub use wishes::features;
 
-use super::{Scene, SetupError, Trouble};
+use super::{Arrival, Scene, SetupError, Trouble, Wire};
 use crate::{
     ethernet::MacAddress,
     manager::ManagerError,
-    pcie::BusError,
+    pcie::{Bus, BusError, Direction},
     random::Random,
     scenario::station,
     veb::{
@@ -115,6 +115,8 @@ pub struct Bench<S> {
     held: bool,
     /// Cycles since anything moved.
     idle_cycles: u64,
+    /// See [`Bench::carried`].
+    carried: u64,
     begun: Vec<Begun>,
     left: Vec<Left>,
 }
@@ -142,6 +144,7 @@ impl<S: Simulator> Bench<S> {
             random: Random::new(1),
             held: false,
             idle_cycles: 0,
+            carried: 0,
             begun: vec![],
             left: vec![],
             names,
@@ -155,6 +158,7 @@ impl<S: Simulator> Bench<S> {
         }
         // A row of the manager takes effect when it has its turn.
         bench.wait(256 * config.functions() as u64 + 256)?;
+        bench.rest()?;
         for driver in &plan.drivers {
             let port = bench.scene.port(driver.function);
             let started = bench.scene.start(driver.function, driver.options.clone());
@@ -207,14 +211,14 @@ impl<S: Simulator> Bench<S> {
         self.pass()?;
         let nic = &mut self.scene.nic;
         nic.management.settle(&mut nic.bus.sim);
-        if self.mailbox.has_frame() {
+        if self.mailbox.has_frame() && !self.mailbox.waits() {
             self.idle_cycles = 0;
         }
         let news = ended.map_or(Ok(None), |(data, refused)| self.mailbox.ended(data, refused))?;
         match news {
             None => {}
             Some(News::Began(frame)) => self.enters(port, frame, now),
-            Some(News::Came(bytes, source)) => self.leaves(port, bytes, false, now, Some(source)),
+            Some(News::Came(bytes, source)) => self.leaves(port, 0, Arrival::good(bytes, now), Some(source)),
         }
         Ok(())
     }
@@ -230,8 +234,22 @@ impl<S: Simulator> Bench<S> {
             }
         }
         self.scene.nic.bus.step()?;
+        let is_paced = |wire: &Wire| wire.link.as_ref().is_some_and(|link| !link.is_free(now));
+        let carried = self.carried();
+        if carried != self.carried || self.scene.nic.bus.device.0.iter().any(is_paced) {
+            self.carried = carried;
+            self.idle_cycles = 0;
+        }
         self.watch_wires(now);
         Ok(())
+    }
+
+    /// What has moved on the link and on the wires, as a number that grows.
+    fn carried(&self) -> u64 {
+        let Bus { link, device, .. } = &self.scene.nic.bus;
+        let packets: u64 =
+            [Direction::Up, Direction::Down].map(|direction| link.carried(direction)).iter().sum();
+        packets + device.0.iter().map(|wire| wire.beats).sum::<u64>()
     }
 
     /// Gives wires the frames that are due: one waits while another moves.
@@ -259,7 +277,7 @@ impl<S: Simulator> Bench<S> {
                 self.enters(port, frame, now);
             }
             for arrival in arrivals {
-                self.leaves(port, arrival.data, arrival.is_bad, arrival.cycle, None);
+                self.leaves(port, 0, arrival, None);
             }
         }
     }
@@ -275,10 +293,17 @@ impl<S: Simulator> Bench<S> {
         }
     }
 
-    /// A frame comes out.
-    fn leaves(&mut self, port: usize, bytes: Vec<u8>, error: bool, cycle: u64, source: Option<usize>) {
+    /// A frame comes out; `pair` is that of the queue where it was received, 0 elsewhere.
+    fn leaves(
+        &mut self,
+        port: usize,
+        pair: usize,
+        Arrival { data: bytes, cycle, is_bad: error, .. }: Arrival,
+        source: Option<usize>,
+    ) {
         self.idle_cycles = 0;
         self.scoreboard.left(port, &bytes, error);
+        self.check_order(port, pair, &bytes);
         self.left.push(Left { port, bytes, cycle, source });
     }
 

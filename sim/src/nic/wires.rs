@@ -21,6 +21,13 @@ pub struct Arrival {
     pub is_bad: bool,
 }
 
+impl Arrival {
+    /// A good frame, whole in this cycle.
+    pub fn good(data: Vec<u8>, cycle: u64) -> Arrival {
+        Arrival { began: cycle, cycle, data, is_bad: false }
+    }
+}
+
 /// The ports of one direction.
 struct Ports {
     tvalid: PortIndex,
@@ -72,6 +79,8 @@ pub struct Wire {
     /// Frames that went into the adapter, and those that have begun to.
     pub sent: u64,
     pub begun: u64,
+    /// Beats that have moved in either direction.
+    pub beats: u64,
     /// Cycles for which the adapter let a beat wait.
     pub stalled: u64,
     /// Frames that came from the adapter.
@@ -100,6 +109,7 @@ impl Wire {
             began: [0; 2],
             sent: 0,
             begun: 0,
+            beats: 0,
             stalled: 0,
             from_adapter: vec![],
             receiving: vec![],
@@ -170,6 +180,7 @@ impl Wire {
         let moves_out = self.ready && read(self.tx.tvalid) == 1;
         let (keep, last) = (read(self.tx.tkeep), read(self.tx.tlast) == 1);
         let is_marked = read(self.tx.tuser) == 1;
+        self.beats += u64::from(moves_in) + u64::from(moves_out);
         if moves_in {
             self.offered = false;
             if self.gone == 0 {

@@ -77,14 +77,21 @@ impl<S: Simulator> Adapter for Board<'_, S> {
 }
 
 impl<S: Simulator> Bench<S> {
+    /// Brings the mailbox to rest, so that nobody else's cycles take the answer of its access away.
+    pub(super) fn rest(&mut self) -> Result<(), BenchError> {
+        while !self.mailbox.is_free() {
+            self.advance_mailbox()?;
+            self.check_patience()?;
+        }
+        Ok(())
+    }
+
     /// Has the manager's driver do something; the mailbox comes to rest before.
     fn manage<T>(
         &mut self,
         act: impl FnOnce(&mut Manager<'_, Board<'_, S>>) -> Result<T, crate::manager::ManagerError<BenchError>>,
     ) -> Result<T, BenchError> {
-        while !self.mailbox.is_free() {
-            self.advance_mailbox()?;
-        }
+        self.rest()?;
         Ok(act(&mut Manager::new(&mut Board(self), 0))?)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Bench, BenchError, Driver, outcome::Before, trouble};
 use crate::{
-    nic::Scene,
+    nic::{Arrival, Scene},
     pcie::{Packet as TransactionPacket, host::ROOT},
     traffic::Stamp,
     veb::bench::Behaviour,
@@ -81,8 +81,7 @@ impl<S: Simulator> Bench<S> {
             match event {
                 Event::Received { pair, frame, .. } => {
                     self.guests[guest].received += 1;
-                    self.check_order(port, pair, &frame);
-                    self.leaves(port, frame, false, now, None);
+                    self.leaves(port, pair, Arrival::good(frame, now), None);
                 }
                 Event::Nothing { .. } => self.guests[guest].empty += 1,
                 Event::Sent { .. } | Event::Answered { .. } | Event::Changed => {}
@@ -91,11 +90,11 @@ impl<S: Simulator> Bench<S> {
         Ok(())
     }
 
-    /// Where frames of a port may overtake each other, those of a flow still come in order by each queue.
-    fn check_order(&mut self, port: usize, pair: usize, frame: &[u8]) {
+    /// Where frames of a port may overtake each other, those of a flow still come in order by each queue, and on a wire.
+    pub(super) fn check_order(&mut self, port: usize, pair: usize, frame: &[u8]) {
         let Some(stamp) = Stamp::of_frame(frame) else { return };
         let last = self.last_of_flows.insert((port, pair, stamp.flow), stamp.sequence);
-        if last.is_some_and(|last| stamp.sequence <= last) {
+        if last.is_some_and(|last| stamp.sequence < last) {
             let (name, Stamp { flow, sequence, .. }) = (&self.names[port], stamp);
             self.scoreboard
                 .report_other(format!("frame {sequence} of flow {flow} came to {name} behind a later one"));

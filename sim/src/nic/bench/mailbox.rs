@@ -54,6 +54,11 @@ impl Mailbox {
         self.sending.is_some() || !self.received.is_empty()
     }
 
+    /// It waits for the bridge to take the frame before.
+    pub fn waits(&self) -> bool {
+        self.current.as_ref().or(self.script.front()) == Some(&Step::Busy)
+    }
+
     /// Begins to send a frame, or to look for one, in turn; says whether it has taken the frame.
     pub fn choose(&mut self, frame: Option<Frame>, may_look: bool) -> bool {
         self.sends_next = !self.sends_next || !may_look;

@@ -71,10 +71,12 @@ impl<S: Simulator> Bench<S> {
         }
     }
 
-    /// Cycles in which something moves if anything is inside: a frame of the longest size in two buffers, a read, a batch of
-    /// used buffers, the look of a driver.
+    /// Cycles in which something moves on the link or a wire if anything is inside: a frame of the longest size in two buffers, a
+    /// read, a batch of used buffers, the look of a driver.
     pub(super) fn quiet(&self) -> u64 {
-        2 * MAX_FRAME as u64 / self.scene.nic.config.bytes as u64 + 3000 + self.slowest()
+        let nic = &self.scene.nic;
+        let read = nic.bus.host.behaviour.latency + nic.bus.host.behaviour.jitter;
+        2 * MAX_FRAME as u64 / nic.config.bytes as u64 + 3000 + 2 * read + self.slowest()
     }
 
     /// Cycles between two looks of the driver that looks least often.
@@ -103,9 +105,7 @@ impl<S: Simulator> Bench<S> {
                 pcie_down: now.bytes[1] - of.before.bytes[1],
             });
         }
-        for port in 0..self.gates.len() {
-            self.treat(port, Behaviour::default());
-        }
+        self.let_go();
         while self.idle_cycles < self.quiet() {
             self.cycle()?;
         }

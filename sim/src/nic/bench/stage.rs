@@ -39,7 +39,7 @@ impl<S: Simulator> Bench<S> {
         PATIENCE + 2 * self.slowest()
     }
 
-    fn check_patience(&self) -> Result<(), BenchError> {
+    pub(super) fn check_patience(&self) -> Result<(), BenchError> {
         let patience = self.patience();
         if self.idle_cycles > patience { Err(BenchError::Stuck(patience)) } else { Ok(()) }
     }
@@ -50,6 +50,17 @@ impl<S: Simulator> Bench<S> {
         for (wire, gate) in self.scene.nic.bus.device.0.iter_mut().zip(&self.gates) {
             wire.behaviour.pause = if held { 0 } else { gate.behaviour.pause };
         }
+    }
+}
+
+impl<S: Simulator> Bench<S> {
+    /// Nothing is held back any more; says whether anything was.
+    pub(super) fn let_go(&mut self) -> bool {
+        let held: Vec<usize> = (0..self.gates.len())
+            .filter(|port| self.gates[*port].behaviour != Behaviour::default())
+            .collect();
+        held.iter().for_each(|port| self.treat(*port, Behaviour::default()));
+        !held.is_empty()
     }
 }
 
@@ -123,6 +134,10 @@ impl<S: Simulator> Stage for Bench<S> {
 
     fn is_done(&self) -> bool {
         self.idle_cycles >= self.quiet() && !self.is_waiting() && self.is_between_frames()
+    }
+
+    fn end(&mut self) -> bool {
+        self.let_go()
     }
 
     fn take_begun(&mut self) -> Vec<Begun> {

@@ -121,6 +121,7 @@ impl<S: Simulator> Bench<S> {
     }
 
     fn command(&mut self, guest: usize, command: &Command) -> Result<bool, BenchError> {
+        self.rest()?;
         let (net, host) = self.scene.driver(self.guests[guest].function);
         let answer = net.command(host, command);
         answer.map_err(|error| trouble(&self.names[self.guests[guest].port], error))
