@@ -34,7 +34,7 @@
 
 pub(crate) mod aim;
 mod judge;
-pub(crate) mod processor;
+mod processor;
 mod scheduler;
 mod state;
 pub(crate) mod types;
