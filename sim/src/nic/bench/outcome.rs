@@ -3,7 +3,7 @@
 use super::{Bench, BenchError};
 use crate::{
     pcie::{Checker, Direction},
-    veb::{Report, bench::Behaviour},
+    veb::Report,
     virtio::features::Features,
 };
 use hdl::Simulator;
