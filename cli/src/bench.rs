@@ -91,9 +91,14 @@ pub fn bench(arguments: &Arguments) -> Result<ExitCode, Error> {
         let names: Vec<String> = sections.iter().map(|(_, name)| name.clone()).collect();
         page::check(path, &names)?;
     }
+    let is_shown = arguments.write.is_some() || arguments.plots.is_some();
+    if is_shown && !parts.iter().any(|part| part.is_of_adapter()) {
+        return Err(Error::NothingToShow { why: "none of its parts is to be measured" });
+    }
     let mut figures = Figures::default();
     let faster = match arguments.simulator.verilator()? {
         true => Choice::Verilator,
+        false if is_shown => return Err(Error::NothingToShow { why: "it needs Verilator" }),
         false => Choice::Native,
     };
     if wants(Part::Simulation) {

@@ -40,6 +40,8 @@ pub enum Error {
     Setup(#[from] sim::nic::SetupError),
     #[error("the simulation stopped: {0}")]
     Driver(#[from] sim::nic::Trouble),
+    #[error("--write and --plots show figures of the adapter, of which there are none: {why}")]
+    NothingToShow { why: &'static str },
     #[error("the configuration has {there} functions, fewer than {wanted}")]
     FewFunctions { wanted: usize, there: usize },
     #[error("{}{}", .0, cause(.0))]

@@ -96,10 +96,12 @@ fn scenarios_with_mistakes() {
 fn scenarios_that_are_not_for_the_adapter() {
     let directory = workspace();
     fs::write(directory.path().join("in.pcap"), capture(1, &[vec![0xFF; 60]])).unwrap();
+    let too_long = format!("[[frame]]\nport = \"manager\"\nhex = \"{}\"\n", "00".repeat(1537));
     for (text, parts) in [
         ("[[sink]]\nport = \"vf0\"\nrate = \"line\"\n", ["in.toml:6:8", "`--part bridge` only"]),
         ("[[driver]]\nport = \"wire0\"\n", ["in.toml:6:8", "`wire0` has no driver"]),
         ("[adapter]\nvfs = 9\n", ["in.toml:6:7", "there is room for 3"]),
+        (too_long.as_str(), ["in.toml:7:7", "takes frames of up to 1536 bytes"]),
     ] {
         fs::write(directory.path().join("in.toml"), format!("{TRAFFIC}\n{text}")).unwrap();
         refuses(directory.path(), &mut hematite(directory.path(), &["run", "--scenario", "in.toml"]), &parts);
@@ -115,6 +117,15 @@ fn more_entries_than_the_table_holds() {
     let vlan = "[[vlan]]\nvid = 1\nmembers = \"all\"\n";
     let text = TRAFFIC.to_owned() + vlan + &entries.collect::<String>();
     refuses_scenario(&text, "small", &["no room for 52:54:00:00:", "in VLAN 1"]);
+}
+
+#[test]
+fn figures_that_nobody_measures_cannot_be_shown() {
+    let directory = workspace();
+    for arguments in [&["--part", "blocks"][..], &["--part", "rates", "--simulator", "native"]] {
+        let mut command = hematite(directory.path(), &[&["bench", "--plots", "plots"], arguments].concat());
+        refuses(directory.path(), &mut command, &["--write and --plots show figures of the adapter"]);
+    }
 }
 
 #[test]

@@ -97,6 +97,20 @@ impl<S: Simulator, P: Platform> Nic<S, P> {
         Ok(self.read_management(offset)?.expect("a function with a network device counts them"))
     }
 
+    /// Queues of a function that have broken, as far as they are counted.
+    ///
+    /// # Errors
+    /// What the adapter does wrong meanwhile.
+    ///
+    /// # Panics
+    /// If the function has no such count: it is the manager.
+    pub fn broken(&mut self, function: usize) -> Result<u32, BusError> {
+        let fault = of_function("FAULT");
+        let offset = base::FUNCTIONS + base::FUNCTION_STRIDE * function + fault.offset;
+        let word = self.read_management(offset)?.expect("a function with a network device counts them");
+        Ok(fault.field("count").position.get(&[word]) as u32)
+    }
+
     fn finish_management(&mut self) -> Result<(u32, bool), BusError> {
         loop {
             let ended = self.management.advance(&mut self.bus.sim);

@@ -218,7 +218,12 @@ impl Limits<'_> {
     pub fn frame(&self, frame: &file::Frame) -> Result<(), ScenarioError> {
         let name = super::values::PortList::One(frame.port.as_ref().clone());
         self.is_there(&Spanned::new(frame.port.span(), name))?;
-        let is_wires = self.names.port(&frame.port)? < self.names.config.wires;
+        let port = self.names.port(&frame.port)?;
+        let is_wires = port < self.names.config.wires;
+        let (most, bytes) =
+            (rtl::manager::FRAME, super::flows::bytes(frame.hex.as_ref()).map_or(0, |bytes| bytes.len()));
+        let has_room = port != self.names.config.manager() || bytes <= most;
+        self.names.source.require(has_room, &frame.hex, || Problem::Mailbox { most })?;
         let what = "a bad frame of a function";
         self.names.source.require(is_wires || !frame.error, &frame.hex, || Problem::BridgeOnly { what })
     }

@@ -165,7 +165,7 @@ impl Common<'_> {
 const MOST_BYTES: usize = 65535;
 
 /// The bytes of pairs of hexadecimal digits.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+pub(super) fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         hex.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;

@@ -241,3 +241,77 @@ fn the_legacy_personality() {
     let dropped = |reason| outcome.report.drops().iter().find(|(it, _)| *it == reason).unwrap().1;
     assert_eq!((dropped(Reason::Runt), dropped(Reason::Error)), (1, 1));
 }
+
+/// A change of nothing but wishes comes while the manager's mailbox is being worked.
+#[test]
+fn wishes_change_alone() {
+    for at in 100..104 {
+        let outcome = play(&format!(
+            r#"
+            [[traffic]]
+            port = "wire0"
+            destination = "pf"
+            size = 60
+            rate = "200 kframes/s"
+            frames = 40
+            [[change]]
+            at = "{at} us"
+            [[change.port]]
+            name = "vf1"
+            wants = ["unicast"]
+        "#
+        ));
+        let [pf, _, vf1, _] = &outcome.functions[..] else { panic!("four functions") };
+        assert_eq!(pf.frames_received, 40);
+        assert!((1..40).contains(&vf1.frames_received), "{vf1:?}");
+    }
+}
+
+/// A run goes on while anything is inside, however seldom it moves, and what a driver has not looked at belongs to it.
+#[test]
+fn runs_end_when_nothing_moves() {
+    let slow = play(
+        r#"
+        [[sink]]
+        port = "wire0"
+        rate = "100 Mb/s"
+        [[traffic]]
+        port = "vf0"
+        destination = "wire0"
+        size = 1514
+        rate = "line"
+        frames = 10
+    "#,
+    );
+    assert_eq!(slow.report.ports[0].frames, 10);
+    let far = play(
+        r#"
+        [adapter]
+        generation = 1
+        lanes = 1
+        read_latency = "60 us"
+        [[traffic]]
+        port = ["wire0", "vf1"]
+        destination = "vf0"
+        size = 1514
+        rate = "line"
+        frames = 5
+    "#,
+    );
+    let lost: u64 = far.report.drops().iter().map(|(_, frames)| frames).sum();
+    assert_eq!(far.functions[1].frames_received + far.functions[1].no_buffer + lost, 10);
+    assert!(far.functions[1].frames_received > 5);
+    let stalled = play(
+        r#"
+        [[stall]]
+        port = "vf0"
+        [[traffic]]
+        port = "wire0"
+        destination = "vf0"
+        size = 60
+        rate = "200 kframes/s"
+        frames = 20
+    "#,
+    );
+    assert_eq!(stalled.functions[1].frames_received, 20);
+}

@@ -33,6 +33,9 @@ pub enum Nuisance {
 /// Frames of the other functions: received and sent, by function.
 pub type Others = BTreeMap<usize, [u64; 2]>;
 
+/// Places of a receive ring that are left for what breaks the rules.
+const ROOM: usize = 8;
+
 /// Cycles between two of its acts, before and after it is started anew.
 const REST: u64 = 2_000;
 
@@ -51,7 +54,7 @@ impl Nuisance {
     /// What the adapter does wrong.
     ///
     /// # Panics
-    /// If the function is not there.
+    /// If the function is not there, or nothing broke that should have.
     pub fn play<S: Simulator>(
         self,
         scene: &mut Scene<S>,
@@ -59,12 +62,19 @@ impl Nuisance {
         victim: usize,
         options: &NetOptions,
     ) -> Result<(Others, u64), Trouble> {
+        let reserve = match self {
+            Nuisance::None | Nuisance::Reset => options.reserve,
+            Nuisance::Empty => usize::from(options.sizes[0]),
+            Nuisance::Broken => ROOM,
+        };
+        let options = &NetOptions { reserve, ..options.clone() };
         let mut run = Run::new(scene, load);
-        self.begin(&mut run, victim, options)?;
+        restart(&mut run, victim, options)?;
         run.offers = true;
         run.pass(load.cycles)?;
         let (start, before) = (run.now(), counts(&run, victim));
         let mut acts = Mischief::ALL.into_iter().cycle();
+        let mut acted = 0;
         while run.now() < start + load.cycles {
             run.pass(REST)?;
             match self {
@@ -75,7 +85,7 @@ impl Nuisance {
                     let net = scene.drivers.get_mut(&victim).expect("it has a driver");
                     let machine = &mut scene.nic.bus.host.platform;
                     for which in [Which::Receive(0), Which::Transmit(0)] {
-                        act.apply(net, machine, which);
+                        acted += u64::from(act.apply(net, machine, which));
                     }
                     run.pass(REST)?;
                     restart(&mut run, victim, options)?;
@@ -91,19 +101,13 @@ impl Nuisance {
         run.pass(rest)?;
         let (cycles, after) = (run.now() - start, counts(&run, victim));
         run.finish()?;
+        if self == Nuisance::Broken {
+            let broken = run.scene.nic.broken(victim).map_err(DriverError::Bus)?;
+            assert!(broken > 0, "none of {acted} faults broke a queue");
+        }
         let moved = |function: &usize, at: usize| after[function][at] - before[function][at];
         let others = after.keys().map(|function| (*function, [0, 1].map(|at| moved(function, at))));
         Ok((others.collect(), cycles))
-    }
-
-    fn begin<S: Simulator>(
-        self,
-        run: &mut Run<'_, S>,
-        victim: usize,
-        options: &NetOptions,
-    ) -> Result<(), Trouble> {
-        let reserve = if self == Nuisance::Empty { usize::from(options.sizes[0]) } else { options.reserve };
-        restart(run, victim, &NetOptions { reserve, ..options.clone() })
     }
 }
 
